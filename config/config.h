@@ -1,0 +1,142 @@
+/*
+ * The configuration: larder.json read once into a struct config, constant
+ * from then on.  A reload reads a new one and hands it to whoever asks next;
+ * the old one is freed when its last reference goes.  Any thread.
+ *
+ * schema.def has a row per setting; the parser, "larderd -T" and the settings
+ * part of larder.json(5) come from the same rows.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "config/base/blob.h"
+#include "config/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Route families, listen[].serve */
+enum serve {
+	SERVE_PCCS = 1 << 0,
+	SERVE_OPS = 1 << 1,
+	SERVE_ADMIN = 1 << 2,
+	SERVE_KDS = 1 << 3,
+	SERVE_THIM = 1 << 4,
+	SERVE_VERIFY = 1 << 5,
+};
+
+enum mode { MODE_LAZY, MODE_REQ, MODE_OFFLINE };
+
+enum role { ROLE_NONE = 0, ROLE_USER = 1 << 0, ROLE_ADMIN = 1 << 1 };
+
+struct config_list { /* of strings */
+	size_t n;
+	char **v;
+};
+
+struct config_listen {
+	char *address;         /* "127.0.0.1:8081", "[::1]:8081", "unix:PATH" */
+	unsigned serve;        /* enum serve, or-ed */
+	char *tls_certificate; /* PEM files; NULL: clear text */
+	char *tls_key;
+	bool allow_clear;
+};
+
+/* tokens.named[]: a token with a name, a role, a slow hash and an end. */
+struct config_token {
+	char *name;
+	enum role role;
+	char *hash;        /* "$scrypt$ln=15,r=8,p=1$salt$hash", base64url */
+	time_t expires_at; /* 0: never */
+};
+
+struct config {
+	_Atomic unsigned refs;
+	char *path; /* of the file it came from */
+
+	size_t n_listen;
+	struct config_listen *listen;
+	char *database; /* "sqlite:PATH" */
+	enum mode mode;
+	int workers; /* 0: one per core */
+
+	struct {
+		struct {
+			struct config_list urls;
+			char *api_key_file;
+			char *api_key; /* what the file or environment held */
+			struct config_list root_crl_urls;
+		} pcs;
+		struct {
+			struct config_list urls;
+		} kds;
+		char *ca_file;
+		char *proxy;
+		bool allow_clear; /* http:// to hosts other than loopback */
+		int connect_timeout_ms;
+		int timeout_ms;      /* one whole exchange */
+		int parallel;        /* per origin */
+		int rate_per_minute; /* per origin; 0: no limit */
+		int max_waiters;     /* in the whole process */
+	} upstream;
+
+	struct {
+		struct config_list intel_root_spki_sha256; /* hex, lower case */
+		/* per product: lists of hex digests */
+		struct config_list amd_milan, amd_genoa, amd_turin;
+	} trust;
+
+	struct {
+		struct config_list admin_sha512, user_sha512;
+		size_t n_named;
+		struct config_token *named;
+	} tokens;
+
+	struct {
+		int64_t stale_max_s; /* how long after nextUpdate to serve */
+		int client_wait_ms;  /* a miss waits for upstream this long */
+		int stale_wait_ms;   /* a stale hit waits this long */
+		int negative_s;      /* remember an upstream 404 */
+		int64_t platform_bytes; /* memory for platform certificates */
+		int64_t history_s;      /* retention of replaced versions */
+		int raw_tcbs_per_platform;
+		bool serve_v4_identity_on_v3;
+	} cache;
+
+	struct {
+		int connections;
+		int header_timeout_ms;
+		int request_timeout_ms;
+		int idle_timeout_ms;
+		int64_t body_bytes;   /* POST platforms */
+		int64_t upload_bytes; /* PUT platformcollateral, admin */
+		int drain_s;
+	} limits;
+
+	struct {
+		char *level;
+	} log;
+};
+
+/*
+ * Read and check a file.  Every problem (unknown or duplicate key, type,
+ * range, contradiction) is ERR_CONFIG with "FILE:LINE: key: text" in "why".
+ * On success *out is owned by the caller (config_unref).
+ */
+enum err config_load(const char *path, struct config **out,
+    struct why *why) MUST_CHECK;
+/* The same from memory; "name" stands for the file in messages. */
+enum err config_read(struct span text, const char *name, struct config **out,
+    struct why *why) MUST_CHECK;
+struct config *config_ref(struct config *);
+void config_unref(struct config *);
+
+/* Print the whole configuration with defaults as larder.json ("-T").
+ * Secrets are printed as the file or variable they came from. */
+void config_write(const struct config *, FILE *);
+/* The settings section of larder.json(5), in mdoc. */
+void config_manual(FILE *);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * FRONT DOOR of the server: who asks us.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "config/config.h"
+#include "upstream/upstream.h"
+
+struct server;
+
+/*
+ * Bind every listener, load TLS, start the workers.  On failure nothing is
+ * left bound.  storage and upstream are borrowed until server_free.
+ */
+enum err server_start(struct config *, struct storage *, struct upstream *,
+    struct server **out, struct why *) MUST_CHECK;
+/* New TLS contexts, tokens and limits for new requests; a configuration that
+ * cannot be used is refused and the old stays.  Listeners are added and
+ * closed as the new list says, open connections go on. */
+enum err server_reload(struct server *, struct config *,
+    struct why *) MUST_CHECK;
+/* Stop accepting, finish what is in flight within limits.drain_s. Blocks. */
+void server_drain(struct server *);
+void server_free(struct server *);
+/* The port a listener really has (for ":0"); index into config->listen. */
+int server_port(struct server *, unsigned listener);
+/* Connections open now, for metrics and tests. */
+size_t server_connections(struct server *);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * A worker: one loop, its listeners, its connections, its snapshot pointer.
+ * Everything here belongs to that loop's thread.  Private to server/.
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "server/http.h"
+#include "upstream/upstream.h"
+
+struct server;
+
+/* The world a handler may reach. */
+struct snap *worker_snap(struct worker *);     /* borrowed; swaps between
+  call-backs, never inside one */
+struct config *worker_config(struct worker *); /* borrowed, likewise */
+struct storage *worker_storage(struct worker *);
+struct upstream *worker_upstream(struct worker *);
+struct loop *worker_loop(struct worker *);
+struct server *worker_server(struct worker *);
+
+#endif

@@ -1,0 +1,311 @@
+/*
+ * FRONT DOOR of storage: what we keep, and the gate in front of it.
+ *
+ * Records (struct coll) are immutable and can be built only by coll_admit().
+ * The store thread owns the database and the truth; it publishes a new
+ * snapshot of the hot set to every subscribed loop after each change.
+ * Platform certificates are too many for that: they live in bounded LRU
+ * shards that any thread may look into.
+ *
+ * Every storage_*() call below that takes a function is asynchronous: it is
+ * made on a loop's thread, the work is done on the store thread, and the
+ * function is called back on the caller's loop.  "arg" is passed through;
+ * results are borrowed for the length of the call unless they are taken with
+ * *_ref().
+ */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include "config/base/mbox.h"
+#include "config/config.h"
+#include "storage/verify/verify.h"
+
+/* --- keys ------------------------------------------------------------- */
+
+enum coll_kind {
+#define COLL(sym, name, stale, back) sym,
+#include "storage/coll.def"
+#undef COLL
+	COLL_N
+};
+
+enum update { UPDATE_STANDARD, UPDATE_EARLY, UPDATE_NUMBER };
+
+#define COLL_KEY_TEXT 96
+
+/* Which object: the fields its kind uses, all others zero. */
+struct coll_key {
+	enum coll_kind kind;
+	enum tee tee;             /* TCBINFO, EVALNUMS */
+	enum enclave enclave;     /* IDENTITY */
+	enum pck_ca ca;           /* PCK_CRL */
+	unsigned api;             /* TCBINFO, IDENTITY: 3 or 4 */
+	enum update update;       /* TCBINFO, IDENTITY */
+	uint32_t number;          /* with UPDATE_NUMBER */
+	char fmspc[13];           /* TCBINFO, upper case */
+	char platform[8];         /* FMSPCS: "all", "client", "E3", "E5" */
+	char text[COLL_KEY_TEXT]; /* canonical, filled by the makers below:
+	    "tcb/sgx/4/00906ED50000/standard", "identity/tdqe/4/early",
+	    "pckcrl/platform", "rootcrl", "evalnums/tdx", "fmspcs/all" */
+};
+
+struct coll_key key_tcbinfo(enum tee, unsigned api, const char *fmspc,
+    enum update, uint32_t number);
+struct coll_key key_identity(enum enclave, unsigned api, enum update,
+    uint32_t number);
+struct coll_key key_pck_crl(enum pck_ca);
+struct coll_key key_root_crl(void);
+struct coll_key key_evalnums(enum tee);
+struct coll_key key_fmspcs(const char *platform);
+enum err key_read(const char *text, struct coll_key *out,
+    struct why *) MUST_CHECK;
+
+/* --- records ---------------------------------------------------------- */
+
+/* Ready-made bytes of one representation. */
+struct form {
+	struct blob *head; /* header lines, each ending CRLF: Content-Type,
+	    Content-Length, ETag, the chain header(s) of the kind */
+	struct blob *body;
+};
+
+enum form_name { FORM_BODY, FORM_HEX, FORM_DER, FORM_PEM, FORM_N };
+
+struct coll {
+	_Atomic unsigned refs;
+	struct coll_key key;
+	struct blob *body;  /* exactly the bytes received; CRLs: DER */
+	struct blob *chain; /* PEM, signer then root, as chain_pem(); or NULL */
+	time_t issue_at;    /* issueDate, thisUpdate, or when fetched */
+	time_t next_update; /* 0: none (fmspcs) */
+	time_t fetched_at;
+	uint32_t eval_num;         /* 0: none */
+	char *source;              /* "https://host", "upload", "import:NAME" */
+	bool revocation_unchecked; /* no root CRL was held when admitted */
+	union {
+		struct tcbinfo *tcbinfo;
+		struct identity *identity;
+		struct crl *crl;
+		struct evalnums *evalnums;
+	} facts; /* by kind */
+	/* FORM_BODY for JSON kinds, HEX/DER/PEM for CRLs; others are NULL */
+	struct form form[FORM_N];
+};
+
+/* What came from outside, before the gate. All borrowed. */
+struct coll_raw {
+	struct coll_key key;
+	struct span body;
+	struct span chain; /* PEM or percent-encoded PEM; empty: none came */
+	const char *source;
+	time_t fetched_at;
+};
+
+/* What the gate judges with. */
+struct trust {
+	const struct anchors *intel;
+	const struct crl *root_crl; /* NULL: not held yet */
+};
+
+/*
+ * THE GATE.  Verify everything pcs-upstream 6 asks of this kind, and that it
+ * is the object asked for; nothing that fails becomes a struct coll.
+ * Rollback is a question of two records: see coll_replaces().
+ */
+enum err coll_admit(const struct coll_raw *, const struct trust *, time_t now,
+    struct coll **out, struct why *) MUST_CHECK;
+struct coll *coll_ref(struct coll *);
+void coll_unref(struct coll *);
+
+/* May "next" take the place of "held" (may be NULL)?  ERR_OLDER if not. */
+enum err coll_replaces(const struct coll *held, const struct coll *next,
+    struct why *) MUST_CHECK;
+
+/* --- freshness (caching-and-selection 6; pure) ------------------------ */
+
+enum fresh_state {
+	FRESH_NEW,   /* nothing to do */
+	FRESH_DUE,   /* serve; a refresh is due */
+	FRESH_STALE, /* past nextUpdate: ask first, then serve with a warning */
+	FRESH_GONE,  /* past every bound: not to be served */
+};
+enum fresh_state fresh_state(const struct coll *, int64_t stale_max_s,
+    time_t now);
+/* When the planner is to ask again: issue + 50 % of validity, daily at the
+ * latest, sooner for CRLs near their end; "jitter" in [0, 1). */
+time_t fresh_due_at(const struct coll *, double jitter);
+/* Cache-Control max-age: 1..86400, 0 when stale (pccs-api 7). */
+int fresh_max_age(const struct coll *, time_t now);
+
+/* --- selection (caching-and-selection 4; pure) ------------------------ */
+
+struct raw_tcb {
+	uint8_t cpusvn[16];
+	uint16_t pcesvn;
+};
+/*
+ * The certificate that serves a platform at this raw TCB; the index into
+ * set->certs.  ERR_NO_CERT when none is at or below it.
+ */
+enum err select_cert(const struct pck_set *, const struct tcbinfo *,
+    const struct raw_tcb *, size_t *out, struct why *) MUST_CHECK;
+
+/* --- the snapshot ----------------------------------------------------- */
+
+struct snap; /* immutable map of the hot set */
+struct coll *snap_get(const struct snap *, const struct coll_key *);
+/* Visit all, any order. */
+void snap_each(const struct snap *, void (*fn)(void *arg, struct coll *),
+    void *arg);
+size_t snap_len(const struct snap *);
+struct snap *snap_ref(struct snap *);
+void snap_unref(struct snap *);
+
+/* --- platforms -------------------------------------------------------- */
+
+#define QE_ID_MAX 260
+#define PPID_LEN  384 /* an encrypted PPID, bytes */
+
+/* A platform as a client names it. Texts are upper case (pccs-api 4). */
+struct platform_id {
+	char qe_id[QE_ID_MAX + 1];
+	char pce_id[5];
+};
+/* What a registration or a pckcert request brings. */
+struct platform_ask {
+	struct platform_id id;
+	bool has_tcb;
+	struct raw_tcb tcb;
+	struct blob *enc_ppid; /* PPID_LEN bytes, or NULL */
+	struct blob *manifest; /* bytes, or NULL */
+};
+
+/* A ready-made pckcert answer for one raw TCB. Immutable, counted. */
+struct pck_answer {
+	_Atomic unsigned refs;
+	struct raw_tcb tcb;
+	char tcbm[37], fmspc[13];
+	enum pck_ca ca;
+	struct blob *head;       /* SGX-TCBm, SGX-FMSPC, CA type lines */
+	struct blob *chain_head; /* SGX-PCK-Certificate-Issuer-Chain line */
+	struct blob *chain;      /* its value, percent-encoded */
+	struct blob *pem;        /* leaf, ends in one newline */
+	time_t not_after;
+};
+struct pck_answer *pck_answer_ref(struct pck_answer *);
+void pck_answer_unref(struct pck_answer *);
+
+struct storage;
+
+/* From memory alone, any thread; a reference, or NULL: not in memory. */
+struct pck_answer *platform_cached(struct storage *, const struct platform_id *,
+    const struct raw_tcb *);
+
+/* --- the store thread ------------------------------------------------- */
+
+/*
+ * Open and migrate the database, pass what it holds through the gate, build
+ * the first snapshot, start the store thread.  Blocks.
+ */
+enum err storage_open(struct config *, struct storage **out,
+    struct why *) MUST_CHECK;
+/* Finish what is queued, close. Call after every other loop has ended. */
+void storage_close(struct storage *);
+/* Settings that may change at run time are taken from the new one. */
+void storage_reload(struct storage *, struct config *);
+
+/* Called on the subscriber's loop with each new snapshot, and once soon
+ * after subscribing. "snap" is borrowed. */
+typedef void (*snap_fn)(void *arg, struct snap *snap);
+void storage_subscribe(struct storage *, snap_fn, void *arg);
+
+typedef void (
+    *store_coll_fn)(void *arg, enum err, const struct why *, struct coll *);
+typedef void (*store_answer_fn)(void *arg, enum err, const struct why *,
+    struct pck_answer *);
+typedef void (*store_done_fn)(void *arg, enum err, const struct why *);
+/* JSON made on the store thread; the text is the receiver's to unref. */
+typedef void (
+    *store_text_fn)(void *arg, enum err, const struct why *, struct blob *text);
+
+/* Pass fetched bytes through the gate; publish; keep. Copies its input. */
+void storage_admit(struct storage *, const struct coll_raw *, store_coll_fn,
+    void *arg);
+/* Make sure a fetch attempt that failed is on the object's record. */
+void storage_note_failure(struct storage *, const struct coll_key *, enum err,
+    const struct why *);
+
+/*
+ * Answer a pckcert request from the database: caching-and-selection 2,
+ * cases 2 to 4 and 6.  ERR_UNKNOWN_PLATFORM, ERR_NO_CERT, ERR_NO_TCBINFO.
+ */
+void storage_pck(struct storage *, const struct platform_id *,
+    const struct raw_tcb *, store_answer_fn, void *arg);
+/* What is stored that a fetch needs: the ask completed with the stored
+ * manifest and enc_ppid.  ERR_UNKNOWN_PLATFORM. */
+typedef void (*store_ask_fn)(void *arg, enum err, const struct why *,
+    const struct platform_ask *);
+void storage_platform_ask(struct storage *, const struct platform_id *,
+    store_ask_fn, void *arg);
+
+/*
+ * A pckcerts answer from upstream: gate, selection for every raw TCB known
+ * and for ask->tcb, one transaction.  The answer is for ask->tcb (NULL when
+ * !has_tcb).  "mode" decides about Not available entries (3.3).
+ */
+struct pckcerts_raw {
+	struct span body, chain; /* as received; chain percent-encoded or PEM */
+	const char *source;
+	time_t fetched_at;
+};
+void storage_admit_platform(struct storage *, const struct platform_ask *,
+    const struct pckcerts_raw *, store_answer_fn, void *arg);
+
+/* POST platforms (caching-and-selection 5). */
+enum reg_state {
+	REG_NEW = 0,
+	REG_NOT_AVAILABLE = 1,
+	REG_HANDED_OUT = 8,
+	REG_DELETED = 9
+};
+/*
+ * Durable before the call-back.  "cached" says that nothing needs fetching.
+ */
+typedef void (
+    *store_reg_fn)(void *arg, enum err, const struct why *, bool cached);
+void storage_register(struct storage *, const struct platform_ask *,
+    store_reg_fn, void *arg);
+void storage_reg_done(struct storage *, const struct platform_ask *);
+/* GET platforms: source "reg", "reg_na" or "[F1,F2]"; the JSON array and its
+ * count.  Without peek, queue rows are marked handed out. */
+typedef void (*store_list_fn)(void *arg, enum err, const struct why *,
+    struct blob *json, size_t n);
+void storage_platforms(struct storage *, const char *source, bool peek,
+    store_list_fn, void *arg);
+/* PUT platformcollateral: the whole document or nothing (pccs-api 6.11). */
+void storage_upload(struct storage *, struct blob *json, unsigned api,
+    bool force, store_done_fn, void *arg);
+
+/* Appraisal policies (pccs-api 6.13, 6.7). The put gives the id as text. */
+void storage_policy_put(struct storage *, struct blob *json, store_text_fn,
+    void *arg);
+void storage_policy_get(struct storage *, const char *fmspc, store_text_fn,
+    void *arg);
+
+/* Platforms a certificate refresh is to visit; n_fmspc 0: all. */
+typedef void (*store_asks_fn)(void *arg, enum err, const struct why *,
+    const struct platform_ask *v, size_t n, bool more);
+void storage_platform_asks(struct storage *, char *const *fmspc, size_t n_fmspc,
+    store_asks_fn, void *arg);
+
+/* For people: JSON documents for status, explain and history. */
+void storage_status(struct storage *, store_text_fn, void *arg);
+void storage_explain(struct storage *, const char *key_or_platform,
+    store_text_fn, void *arg);
+void storage_history(struct storage *, const char *key, store_text_fn,
+    void *arg);
+
+/* Gauges, appended in Prometheus' text format. Any thread. */
+void storage_metrics(struct storage *, struct buf *);
+
+#endif

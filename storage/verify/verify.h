@@ -1,0 +1,277 @@
+/*
+ * INNER DOOR of verification: bytes + anchors + now in, facts or a reason out.
+ * Pure: no I/O, no clock, no globals.  Any thread; what a reader gives is
+ * immutable and may be shared.
+ *
+ * Two kinds of caller: the gate (storage/coll.c), which refuses what is not
+ * valid now, and the verdict (server/appraise/), which records validity and
+ * judges later.  So the readers never judge time themselves: each gives the
+ * window in which all of its pieces are valid, and the gate calls
+ * window_check().
+ */
+#ifndef STORAGE_VERIFY_VERIFY_H
+#define STORAGE_VERIFY_VERIFY_H
+
+#include "config/base/blob.h"
+#include "config/base/err.h"
+#include "config/base/span.h"
+
+#include <openssl/x509.h>
+#include <time.h>
+
+/* --- words ------------------------------------------------------------ */
+
+enum tee { TEE_SGX = 0, TEE_TDX = 0x81 };
+enum enclave { ENCLAVE_QE, ENCLAVE_QVE, ENCLAVE_TDQE, ENCLAVE_QAE, ENCLAVE_N };
+enum pck_ca { PCK_CA_PROCESSOR, PCK_CA_PLATFORM };
+
+/* tcbStatus (pcs-upstream 4.2, quote-verification 6.3 and 9.1) */
+enum tcb_status {
+	TCB_UP_TO_DATE,
+	TCB_SW_HARDENING_NEEDED,
+	TCB_CONFIGURATION_NEEDED,
+	TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+	TCB_OUT_OF_DATE,
+	TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+	TCB_REVOKED,
+	TCB_TD_RELAUNCH_ADVISED,
+	TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
+	TCB_STATUS_N
+};
+const char *tcb_status_name(enum tcb_status); /* "UpToDate" */
+
+const char *tee_name(enum tee);         /* "sgx", "tdx" */
+const char *enclave_name(enum enclave); /* "qe", "qve", "tdqe", "qae" */
+const char *pck_ca_name(enum pck_ca);   /* "processor", "platform" */
+
+/* When every piece looked at was valid: [from, until). */
+struct window {
+	time_t from, until;
+};
+#define WINDOW_ALL ((struct window){ 0, INT64_MAX })
+void window_cut(struct window *, time_t from, time_t until);
+/* ERR_NOT_YET or ERR_EXPIRED; "skew" seconds are forgiven at the start. */
+enum err window_check(const struct window *, time_t now, time_t skew,
+    const char *what, struct why *) MUST_CHECK;
+
+/* --- anchors ---------------------------------------------------------- */
+
+/* Keys trusted as roots: SHA-256 of DER SubjectPublicKeyInfo. */
+struct anchors {
+	size_t n;
+	unsigned char (*spki_sha256)[32];
+};
+/* From hex texts of 64 digits. ERR_FORMAT names the one that is wrong. */
+enum err anchors_read(size_t n, char *const *hex, struct anchors **out,
+    struct why *) MUST_CHECK;
+void anchors_free(struct anchors *);
+bool anchors_has(const struct anchors *, X509 *);
+
+/* --- CRLs (RFC 5280 5; pcs-upstream 6; quote-verification 4.4) -------- */
+
+struct crl {
+	_Atomic unsigned refs;
+	X509_CRL *x;
+	struct blob *der; /* the canonical form */
+	time_t this_update, next_update;
+	struct window window;
+};
+/*
+ * Accepts DER, PEM or hex of DER (no other bytes around); checks version,
+ * that CRL number and AKI are there, no delta and no partition; the issuer's
+ * name and signature.  "issuer" is borrowed.
+ */
+enum err crl_read(struct span bytes, X509 *issuer, struct crl **out,
+    struct why *) MUST_CHECK;
+struct crl *crl_ref(struct crl *);
+void crl_unref(struct crl *);
+bool crl_lists(const struct crl *, X509 *); /* serial is revoked */
+
+/* --- chains ----------------------------------------------------------- */
+
+/* Certificates, signer (or leaf) first, root last. */
+struct chain {
+	_Atomic unsigned refs;
+	size_t n;
+	X509 *x[3];
+	struct window window;
+};
+enum chain_role {
+	CHAIN_TCB_SIGNING, /* TCB Signing <- root */
+	CHAIN_PCK_CA,      /* PCK Processor/Platform CA <- root */
+	CHAIN_PCK,         /* leaf <- PCK CA <- root */
+	CHAIN_ROOT,        /* the root alone */
+};
+/*
+ * Exact PEM blocks only (quote-verification 14, PEM), then: length for the
+ * role, names exact, P-256 and ecdsa-with-SHA256, key usage and basic
+ * constraints, signatures, root's key pinned, and nothing below the root
+ * listed in root_crl (may be NULL: not held) nor, for a leaf, in pck_crl (may
+ * be NULL).  Time is not judged.
+ */
+enum err chain_read(struct span pem, enum chain_role, const struct anchors *,
+    const struct crl *root_crl, const struct crl *pck_crl, struct chain **out,
+    struct why *) MUST_CHECK;
+struct chain *chain_ref(struct chain *);
+void chain_unref(struct chain *);
+/* Each block followed by one \n, signer first; and that percent-encoded as
+ * the issuer-chain headers carry it, ending in %0A (pccs-api 7). */
+struct blob *chain_pem(const struct chain *);
+struct blob *chain_header(const struct chain *);
+/* Of a PCK_CA or PCK chain: which CA. */
+enum pck_ca chain_pck_ca(const struct chain *);
+
+/* --- signed JSON (pcs-upstream 5; quote-verification 4.1) ------------- */
+
+/*
+ * Cut {"<member>":{...},"signature":"<128 hex>"}: *value is the member's
+ * bytes exactly as they stand in "body".
+ */
+enum err jspan_cut(struct span body, const char *member, struct span *value,
+    unsigned char sig[64], struct why *) MUST_CHECK;
+/* ECDSA P-256/SHA-256 over exactly those bytes, r || s big-endian. */
+enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
+    struct why *) MUST_CHECK;
+
+/* --- TCB info --------------------------------------------------------- */
+
+struct tcb_level {
+	uint8_t sgx[16], tdx[16];
+	uint16_t pcesvn;
+	enum tcb_status status;
+	time_t tcb_date;
+	size_t n_advisories;
+	char **advisories;
+};
+struct svn_level { /* of an enclave identity or a TDX module identity */
+	uint16_t isvsvn;
+	enum tcb_status status;
+	time_t tcb_date;
+	size_t n_advisories;
+	char **advisories;
+};
+struct tdx_module {  /* tdxModule, and each of tdxModuleIdentities */
+	char id[32]; /* "" for tdxModule */
+	unsigned char mrsigner[48], attributes[8], attributes_mask[8];
+	size_t n_levels;
+	struct svn_level *levels; /* highest first */
+};
+struct tcbinfo {
+	_Atomic unsigned refs;
+	enum tee tee;
+	unsigned version; /* 2 or 3 */
+	time_t issue_at, next_update;
+	unsigned char fmspc[6], pceid[2];
+	uint32_t eval_num;
+	bool has_module;
+	struct tdx_module module;
+	size_t n_modules;
+	struct tdx_module *modules;
+	size_t n_levels;
+	struct tcb_level *levels; /* sorted: highest first, lexicographic */
+	struct window window;     /* with its chain's */
+};
+/* Verify and read; "signer" is a CHAIN_TCB_SIGNING chain already checked. */
+enum err tcbinfo_read(struct span body, const struct chain *signer,
+    struct tcbinfo **out, struct why *) MUST_CHECK;
+/* The value alone, signature already verified. */
+enum err tcbinfo_parse(struct span value, struct tcbinfo **out,
+    struct why *) MUST_CHECK;
+struct tcbinfo *tcbinfo_ref(struct tcbinfo *);
+void tcbinfo_unref(struct tcbinfo *);
+
+/* --- enclave identity ------------------------------------------------- */
+
+struct identity {
+	_Atomic unsigned refs;
+	enum enclave enclave;
+	time_t issue_at, next_update;
+	uint32_t eval_num;
+	unsigned char miscselect[4], miscselect_mask[4];
+	unsigned char attributes[16], attributes_mask[16];
+	unsigned char mrsigner[32];
+	uint16_t isvprodid;
+	size_t n_levels;
+	struct svn_level *levels; /* highest first */
+	struct window window;
+};
+enum err identity_read(struct span body, const struct chain *signer,
+    struct identity **out, struct why *) MUST_CHECK;
+enum err identity_parse(struct span value, struct identity **out,
+    struct why *) MUST_CHECK;
+struct identity *identity_ref(struct identity *);
+void identity_unref(struct identity *);
+
+/* --- TCB evaluation data numbers (pcs-upstream 4.4) ------------------- */
+
+struct evalnum {
+	uint32_t number;
+	time_t recovery_event_at, tcb_date;
+};
+struct evalnums {
+	_Atomic unsigned refs;
+	enum tee tee;
+	time_t issue_at, next_update;
+	size_t n;
+	struct evalnum *v; /* highest number first */
+	struct window window;
+};
+enum err evalnums_read(struct span body, const struct chain *signer,
+    struct evalnums **out, struct why *) MUST_CHECK;
+void evalnums_unref(struct evalnums *);
+
+/* --- PCK certificates (pcs-upstream 6, 6.1; quote-verification 3) ----- */
+
+struct pck { /* the facts in one leaf's SGX extension */
+	unsigned char ppid[16], cpusvn[16], pceid[2], fmspc[6];
+	uint8_t comp[16];
+	uint16_t pcesvn;
+	uint8_t sgx_type;
+	bool has_instance;
+	unsigned char instance[16];
+	int dynamic_platform, cached_keys, smt_enabled; /* 1, 0; -1 absent */
+};
+/* The extension of one certificate, pcs-upstream 6.1. */
+enum err pck_read(X509 *, struct pck *out, struct why *) MUST_CHECK;
+
+struct pck_cert {
+	struct pck pck;
+	char tcbm[37];    /* upper case: CPUSVN || PCESVN little-endian */
+	struct blob *pem; /* the leaf, ending in exactly one newline */
+	struct blob *der;
+	time_t not_before, not_after;
+};
+/* A raw TCB that PCS answers "Not available" for. */
+struct pck_na {
+	uint8_t comp[16];
+	uint16_t pcesvn;
+};
+struct pck_set { /* everything PCS has for one platform */
+	_Atomic unsigned refs;
+	enum pck_ca ca;
+	unsigned char fmspc[6], pceid[2], ppid[16];
+	size_t n;
+	struct pck_cert *certs; /* sorted as selection wants them */
+	size_t n_na;
+	struct pck_na *na;
+	struct chain *chain;  /* CHAIN_PCK_CA, own reference */
+	struct window window; /* of the chain; leaves are checked one by one */
+};
+/*
+ * A pckcerts body (pcs-upstream 4.1) with its chain: every leaf is signed by
+ * chain[0], parses, and all agree; tcbm = CPUSVN || PCESVN; tcb = components;
+ * a leaf on pck_crl (may be NULL) fails.  pceid is the one asked for.
+ * ERR_NOT_AVAILABLE when no element has a certificate.
+ */
+enum err pck_set_read(struct span body, const struct chain *ca,
+    const unsigned char pceid[2], const struct crl *pck_crl,
+    struct pck_set **out, struct why *) MUST_CHECK;
+/* The same from the packed form of pck_set_pack: what a database keeps. */
+enum err pck_set_unpack(struct span packed, const struct chain *ca,
+    const unsigned char pceid[2], const struct crl *pck_crl,
+    struct pck_set **out, struct why *) MUST_CHECK;
+struct blob *pck_set_pack(const struct pck_set *);
+struct pck_set *pck_set_ref(struct pck_set *);
+void pck_set_unref(struct pck_set *);
+
+#endif
