@@ -47,6 +47,9 @@ PROGRAMS := $(CMD_SRC:server/cmd/%.c=$B/%)
 TESTS   := $(TEST_SRC:tests/%.c=$B/tests/%)
 SIM_PROGRAM := $(if $(wildcard tests/sim/main.c),$B/larder-sim)
 
+# Test objects are intermediate: keep them, and the dependencies they wrote.
+.SECONDARY:
+
 .PHONY: all
 all: $(PROGRAMS) $(SIM_PROGRAM)
 

@@ -10,6 +10,8 @@
 
 struct map;
 
+/* The hash itself; the key as two little-endian words. */
+uint64_t siphash13(const uint64_t key[2], struct span);
 uint64_t map_hash(struct span key); /* same key, same hash, in this process */
 
 struct map *map_new(void);

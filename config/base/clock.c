@@ -1,0 +1,192 @@
+#include "config/base/clock.h"
+
+#include "config/base/must.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Atomic int64_t offset_s;
+
+static struct timespec
+clock_read(clockid_t id)
+{
+	struct timespec ts;
+
+	must(clock_gettime(id, &ts) == 0);
+	return ts;
+}
+
+void
+clock_offset_set(int64_t seconds)
+{
+	atomic_store(&offset_s, seconds);
+}
+
+int64_t
+clock_offset(void)
+{
+	return atomic_load(&offset_s);
+}
+
+time_t
+clock_now(void)
+{
+	return clock_read(CLOCK_REALTIME).tv_sec + (time_t)clock_offset();
+}
+
+int64_t
+clock_now_ms(void)
+{
+	struct timespec ts = clock_read(CLOCK_REALTIME);
+
+	return (ts.tv_sec + clock_offset()) * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
+}
+
+int64_t
+clock_mono_us(void)
+{
+	struct timespec ts = clock_read(CLOCK_MONOTONIC);
+
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/*
+ * n decimal digits at s[at].  The caller has checked the length; what is no
+ * digit gives a number that does not write back to the same text.
+ */
+static int
+digits(const unsigned char *s, size_t at, size_t n)
+{
+	int v = 0;
+
+	while (n-- > 0) {
+		if (s[at] < '0' || s[at] > '9')
+			return 0;
+		v = v * 10 + (s[at++] - '0');
+	}
+	return v;
+}
+
+/*
+ * Seconds since the epoch of a date in the proleptic Gregorian calendar;
+ * timegm() does the arithmetic and normalises what is out of range, which
+ * the callers notice because it does not write back to the same text.
+ */
+static time_t
+utc(int year, int month, int day, int h, int m, int s)
+{
+	struct tm tm;
+
+	memset(&tm, 0, sizeof(tm));
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	tm.tm_mday = day;
+	tm.tm_hour = h;
+	tm.tm_min = m;
+	tm.tm_sec = s;
+	return timegm(&tm);
+}
+
+enum err
+time_read(struct span in, time_t *out)
+{
+	char back[TIME_LEN];
+	time_t t;
+
+	if (in.len != TIME_LEN - 1)
+		return ERR_FORMAT;
+	t = utc(digits(in.p, 0, 4), digits(in.p, 5, 2), digits(in.p, 8, 2),
+	    digits(in.p, 11, 2), digits(in.p, 14, 2), digits(in.p, 17, 2));
+	time_write(t, back);
+	if (!span_eq_str(in, back))
+		return ERR_FORMAT;
+	*out = t;
+	return ERR_OK;
+}
+
+/* Years outside 0..9999 have no text of this form; they are clamped. */
+static struct tm
+utc_fields(time_t t)
+{
+	const time_t first = -62167219200, last = 253402300799;
+	struct tm tm;
+
+	t = t < first ? first : t > last ? last : t;
+	must(gmtime_r(&t, &tm) != NULL);
+	return tm;
+}
+
+/* An int that the compiler knows to have at most n digits. */
+static unsigned
+upto(int v, unsigned mod)
+{
+	return (unsigned)v % mod;
+}
+
+void
+time_write(time_t t, char out[TIME_LEN])
+{
+	struct tm tm = utc_fields(t);
+
+	snprintf(out, TIME_LEN, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+	    upto(tm.tm_year + 1900, 10000), upto(tm.tm_mon + 1, 100),
+	    upto(tm.tm_mday, 100), upto(tm.tm_hour, 100), upto(tm.tm_min, 100),
+	    upto(tm.tm_sec, 100));
+}
+
+static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri",
+	"Sat" };
+static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+	"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+
+void
+http_date_write(time_t t, char out[30])
+{
+	struct tm tm = utc_fields(t);
+
+	snprintf(out, 30, "%s, %02u %s %04u %02u:%02u:%02u GMT",
+	    days[tm.tm_wday], upto(tm.tm_mday, 100), months[tm.tm_mon],
+	    upto(tm.tm_year + 1900, 10000), upto(tm.tm_hour, 100),
+	    upto(tm.tm_min, 100), upto(tm.tm_sec, 100));
+}
+
+/* 1..12, or 0. */
+static int
+month_read(const unsigned char *p)
+{
+	int i;
+
+	for (i = 0; i < 12; i++) {
+		if (memcmp(p, months[i], 3) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * IMF-fixdate only: the two obsolete forms of RFC 9110 5.6.7 are not sent by
+ * any upstream there is, and a date that is not understood is only not used.
+ */
+enum err
+http_date_read(struct span in, time_t *out)
+{
+	char back[30];
+	time_t t;
+
+	if (in.len != sizeof(back) - 1)
+		return ERR_FORMAT;
+	t = utc(digits(in.p, 12, 4), month_read(in.p + 8), digits(in.p, 5, 2),
+	    digits(in.p, 17, 2), digits(in.p, 20, 2), digits(in.p, 23, 2));
+	http_date_write(t, back);
+	if (!span_eq_str(in, back))
+		return ERR_FORMAT;
+	*out = t;
+	return ERR_OK;
+}
