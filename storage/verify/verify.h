@@ -39,6 +39,7 @@ enum tcb_status {
 	TCB_STATUS_N
 };
 const char *tcb_status_name(enum tcb_status); /* "UpToDate" */
+bool tcb_status_read(struct span name, enum tcb_status *out);
 
 const char *tee_name(enum tee);         /* "sgx", "tdx" */
 const char *enclave_name(enum enclave); /* "qe", "qve", "tdqe", "qae" */
@@ -66,6 +67,22 @@ enum err anchors_read(size_t n, char *const *hex, struct anchors **out,
     struct why *) MUST_CHECK;
 void anchors_free(struct anchors *);
 bool anchors_has(const struct anchors *, X509 *);
+/*
+ * Intel's current root certificate, built in, when its key is one of the
+ * anchors; else NULL.  What lets a root CRL be verified before any chain has
+ * been seen.  The caller's to X509_free().
+ */
+X509 *anchors_intel_root(const struct anchors *);
+
+/* --- certificates and PEM --------------------------------------------- */
+
+/* notBefore and notAfter of one that came out of a chain. */
+struct window cert_window(const X509 *);
+/* SHA-256 of the DER SubjectPublicKeyInfo. */
+void cert_spki(const X509 *, unsigned char out[32]);
+/* A PEM block with 64 columns, ending in one newline.  "label" is
+ * "CERTIFICATE" or "X509 CRL". */
+void pem_write(struct buf *, const char *label, struct span der);
 
 /* --- CRLs (RFC 5280 5; pcs-upstream 6; quote-verification 4.4) -------- */
 
@@ -75,39 +92,49 @@ struct crl {
 	struct blob *der; /* the canonical form */
 	time_t this_update, next_update;
 	struct window window;
+	uint32_t number; /* CRL number, UINT32_MAX when it is larger */
+	unsigned char issuer_spki[32];
+	size_t n;
+	const ASN1_INTEGER **serials; /* into x, sorted */
 };
 /*
- * Accepts DER, PEM or hex of DER (no other bytes around); checks version,
- * that CRL number and AKI are there, no delta and no partition; the issuer's
- * name and signature.  "issuer" is borrowed.
+ * Accepts DER, PEM or hex of DER (no other bytes around, but line ends and
+ * NULs may follow the text forms); checks version, that CRL number and AKI
+ * are there, no delta and no partition; the issuer's name and signature.
+ * "issuer" is borrowed.
  */
 enum err crl_read(struct span bytes, X509 *issuer, struct crl **out,
     struct why *) MUST_CHECK;
 struct crl *crl_ref(struct crl *);
 void crl_unref(struct crl *);
-bool crl_lists(const struct crl *, X509 *); /* serial is revoked */
+bool crl_lists(const struct crl *, const X509 *); /* serial is revoked */
+/* The CRL is of this issuer: same name and same key. */
+bool crl_is_of(const struct crl *, const X509 *issuer);
 
 /* --- chains ----------------------------------------------------------- */
 
-/* Certificates, signer (or leaf) first, root last. */
-struct chain {
-	_Atomic unsigned refs;
-	size_t n;
-	X509 *x[3];
-	struct window window;
-};
 enum chain_role {
 	CHAIN_TCB_SIGNING, /* TCB Signing <- root */
 	CHAIN_PCK_CA,      /* PCK Processor/Platform CA <- root */
 	CHAIN_PCK,         /* leaf <- PCK CA <- root */
 	CHAIN_ROOT,        /* the root alone */
 };
+/* Certificates, signer (or leaf) first, root last. */
+struct chain {
+	_Atomic unsigned refs;
+	enum chain_role role;
+	size_t n;
+	X509 *x[3];
+	struct window window; /* of all; cert_window() for each */
+};
 /*
  * Exact PEM blocks only (quote-verification 14, PEM), then: length for the
  * role, names exact, P-256 and ecdsa-with-SHA256, key usage and basic
- * constraints, signatures, root's key pinned, and nothing below the root
- * listed in root_crl (may be NULL: not held) nor, for a leaf, in pck_crl (may
- * be NULL).  Time is not judged.
+ * constraints, signatures (the root's own too), root's key pinned, and
+ * nothing below the root listed in root_crl (may be NULL: not held) nor, for
+ * a leaf, in pck_crl (may be NULL).  A CRL that is not of the chain's issuer
+ * fails: it could not tell.  Time is not judged.  Costs about a millisecond:
+ * keep the chain while the bytes stay the same.
  */
 enum err chain_read(struct span pem, enum chain_role, const struct anchors *,
     const struct crl *root_crl, const struct crl *pck_crl, struct chain **out,
@@ -132,6 +159,9 @@ enum err jspan_cut(struct span body, const char *member, struct span *value,
 /* ECDSA P-256/SHA-256 over exactly those bytes, r || s big-endian. */
 enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
     struct why *) MUST_CHECK;
+/* The same with a bare key, which the caller knows to be on P-256. */
+enum err sig_check_key(struct span bytes, const unsigned char sig[64],
+    EVP_PKEY *key, struct why *) MUST_CHECK;
 
 /* --- TCB info --------------------------------------------------------- */
 
@@ -218,6 +248,9 @@ struct evalnums {
 };
 enum err evalnums_read(struct span body, const struct chain *signer,
     struct evalnums **out, struct why *) MUST_CHECK;
+enum err evalnums_parse(struct span value, struct evalnums **out,
+    struct why *) MUST_CHECK;
+struct evalnums *evalnums_ref(struct evalnums *);
 void evalnums_unref(struct evalnums *);
 
 /* --- PCK certificates (pcs-upstream 6, 6.1; quote-verification 3) ----- */
@@ -231,8 +264,13 @@ struct pck { /* the facts in one leaf's SGX extension */
 	unsigned char instance[16];
 	int dynamic_platform, cached_keys, smt_enabled; /* 1, 0; -1 absent */
 };
-/* The extension of one certificate, pcs-upstream 6.1. */
-enum err pck_read(X509 *, struct pck *out, struct why *) MUST_CHECK;
+/*
+ * The extension of one certificate, pcs-upstream 6.1.  The component integers
+ * decide; that the CPUSVN octets say the same is pck_svn_agrees(), which
+ * pck_set_read() demands and a verdict reports (quote-verification 3.1).
+ */
+enum err pck_read(const X509 *, struct pck *out, struct why *) MUST_CHECK;
+bool pck_svn_agrees(const struct pck *);
 
 struct pck_cert {
 	struct pck pck;
@@ -258,10 +296,12 @@ struct pck_set { /* everything PCS has for one platform */
 	struct window window; /* of the chain; leaves are checked one by one */
 };
 /*
- * A pckcerts body (pcs-upstream 4.1) with its chain: every leaf is signed by
+ * A pckcerts body (pcs-upstream 4.1), or a pck_certs element of an upload
+ * with its "certs" (pccs-api 6.11), with its chain: every leaf is signed by
  * chain[0], parses, and all agree; tcbm = CPUSVN || PCESVN; tcb = components;
  * a leaf on pck_crl (may be NULL) fails.  pceid is the one asked for.
- * ERR_NOT_AVAILABLE when no element has a certificate.
+ * ERR_NOT_AVAILABLE when no element has a certificate.  The order of the
+ * certificates does not depend on the order of the elements.
  */
 enum err pck_set_read(struct span body, const struct chain *ca,
     const unsigned char pceid[2], const struct crl *pck_crl,
