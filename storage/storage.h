@@ -90,6 +90,7 @@ struct coll {
 	} facts; /* by kind */
 	/* FORM_BODY for JSON kinds, HEX/DER/PEM for CRLs; others are NULL */
 	struct form form[FORM_N];
+	uint64_t hash; /* of key.text, for struct snap */
 };
 
 /* What came from outside, before the gate. All borrowed. */
@@ -99,18 +100,29 @@ struct coll_raw {
 	struct span chain; /* PEM or percent-encoded PEM; empty: none came */
 	const char *source;
 	time_t fetched_at;
+	bool held; /* from our own database: may have expired since */
 };
 
-/* What the gate judges with. */
+/* What the gate judges with. All borrowed. */
 struct trust {
 	const struct anchors *intel;
 	const struct crl *root_crl; /* NULL: not held yet */
+	/* A root certificate with a pinned key, from any chain seen so far or
+	 * built in; NULL: none yet.  What a root CRL without a chain of its
+	 * own is checked and served with. */
+	X509 *root;
 };
 
 /*
  * THE GATE.  Verify everything pcs-upstream 6 asks of this kind, and that it
  * is the object asked for; nothing that fails becomes a struct coll.
  * Rollback is a question of two records: see coll_replaces().
+ *
+ * The chain that belongs to the kind must come with it; a root CRL may come
+ * with the root certificate or with none (trust->root is used then), FMSPCS
+ * comes without.  ERR_NO_ROOT: a root CRL came and no root certificate is
+ * known; fetch an identity first (its chain brings one) and ask again.  That
+ * happens under replaced roots alone: Intel's own is built in.
  */
 enum err coll_admit(const struct coll_raw *, const struct trust *, time_t now,
     struct coll **out, struct why *) MUST_CHECK;
@@ -191,6 +203,15 @@ struct pck_answer {
 	struct blob *chain;      /* its value, percent-encoded */
 	struct blob *pem;        /* leaf, ends in one newline */
 	time_t not_after;
+	/*
+	 * From this moment on the list behind the answer is to be fetched
+	 * again in the background, while the answer is served: the
+	 * certificate is below the TCB that the platform could prove, PCS had
+	 * entries "Not available", or the list is a week old
+	 * (caching-and-selection 2, 3.3).  The time moves on with each
+	 * successful fetch; spacing out failed ones is upstream's.
+	 */
+	time_t refetch_at;
 };
 struct pck_answer *pck_answer_ref(struct pck_answer *);
 void pck_answer_unref(struct pck_answer *);
@@ -218,6 +239,15 @@ void storage_reload(struct storage *, struct config *);
  * after subscribing. "snap" is borrowed. */
 typedef void (*snap_fn)(void *arg, struct snap *snap);
 void storage_subscribe(struct storage *, snap_fn, void *arg);
+/* No snapshot is sent any more once this returns; one that is in the loop's
+ * mailbox already still arrives. Any thread. */
+void storage_unsubscribe(struct storage *, snap_fn, void *arg);
+/*
+ * Wait until every call made so far has been answered into its loop's
+ * mailbox and written.  Between the end of a loop that made calls and its
+ * loop_free().  Any thread that is not a loop's.
+ */
+void storage_drain(struct storage *);
 
 typedef void (
     *store_coll_fn)(void *arg, enum err, const struct why *, struct coll *);
@@ -228,7 +258,12 @@ typedef void (*store_done_fn)(void *arg, enum err, const struct why *);
 typedef void (
     *store_text_fn)(void *arg, enum err, const struct why *, struct blob *text);
 
-/* Pass fetched bytes through the gate; publish; keep. Copies its input. */
+/*
+ * Pass fetched bytes through the gate; publish; keep.  Copies its input.
+ * What the gate says (coll_admit, coll_replaces) comes back as it is; the
+ * object held stays.  The new snapshot is sent before the answer, so a loop
+ * that subscribes sees it first.  ERR_SHED: too much is waiting.
+ */
 void storage_admit(struct storage *, const struct coll_raw *, store_coll_fn,
     void *arg);
 /* Make sure a fetch attempt that failed is on the object's record. */
@@ -237,7 +272,13 @@ void storage_note_failure(struct storage *, const struct coll_key *, enum err,
 
 /*
  * Answer a pckcert request from the database: caching-and-selection 2,
- * cases 2 to 4 and 6.  ERR_UNKNOWN_PLATFORM, ERR_NO_CERT, ERR_NO_TCBINFO.
+ * cases 2 to 4 and 6.
+ * ERR_UNKNOWN_PLATFORM  never seen
+ * ERR_NO_CERT           none at or below the raw TCB
+ * ERR_NO_TCBINFO        want the FMSPC's SGX TCB info (in why->text), ask again
+ * ERR_NOT_CACHED        known, but its certificates are missing or no longer
+ *                       pass the gate
+ * In lazy mode the last three are worth an upstream_platform().
  */
 void storage_pck(struct storage *, const struct platform_id *,
     const struct raw_tcb *, store_answer_fn, void *arg);
@@ -251,7 +292,10 @@ void storage_platform_ask(struct storage *, const struct platform_id *,
 /*
  * A pckcerts answer from upstream: gate, selection for every raw TCB known
  * and for ask->tcb, one transaction.  The answer is for ask->tcb (NULL when
- * !has_tcb).  "mode" decides about Not available entries (3.3).
+ * !has_tcb).  The configured mode decides about Not available entries (3.3).
+ * ERR_NOT_AVAILABLE when every entry is (3.4); ERR_NO_TCBINFO: the platform is
+ * kept, want its SGX TCB info and call storage_pck().  What upstream says in
+ * headers (FMSPC, CA type) is derived from the certificates instead.
  */
 struct pckcerts_raw {
 	struct span body, chain; /* as received; chain percent-encoded or PEM */
@@ -269,7 +313,10 @@ enum reg_state {
 	REG_DELETED = 9
 };
 /*
- * Durable before the call-back.  "cached" says that nothing needs fetching.
+ * Durable before the call-back.  "cached" says that nothing needs fetching;
+ * else the registration stands in the queue, in every mode, until
+ * storage_reg_done() finds its platform stored (which costs nothing when it
+ * is not: the row stays) or an upload brings it.
  */
 typedef void (
     *store_reg_fn)(void *arg, enum err, const struct why *, bool cached);
@@ -277,12 +324,19 @@ void storage_register(struct storage *, const struct platform_ask *,
     store_reg_fn, void *arg);
 void storage_reg_done(struct storage *, const struct platform_ask *);
 /* GET platforms: source "reg", "reg_na" or "[F1,F2]"; the JSON array and its
- * count.  Without peek, queue rows are marked handed out. */
+ * count.  Without peek, queue rows are marked handed out.  At most 64 MB of
+ * the queue go out in one call, the rest stays for the next; a list of cached
+ * platforms over 256 MB is ERR_TOO_BIG: name FMSPCs. */
 typedef void (*store_list_fn)(void *arg, enum err, const struct why *,
     struct blob *json, size_t n);
 void storage_platforms(struct storage *, const char *source, bool peek,
     store_list_fn, void *arg);
-/* PUT platformcollateral: the whole document or nothing (pccs-api 6.11). */
+/*
+ * PUT platformcollateral: the whole document or nothing (pccs-api 6.11), on
+ * disk before the call-back.  ERR_PARAM: not the schema, or no certificate
+ * for a platform; ERR_INTEGRITY: a piece that the gate refuses, or, without
+ * "force", one older than what is held; "why" names it.
+ */
 void storage_upload(struct storage *, struct blob *json, unsigned api,
     bool force, store_done_fn, void *arg);
 
