@@ -1,0 +1,51 @@
+#include "tests/kit/vectors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *
+vectors_dir(void)
+{
+	const char *dir = getenv("LARDER_VECTORS");
+
+	return dir != NULL && *dir != '\0' ? dir : "../shared/vectors";
+}
+
+bool
+vectors_present(void)
+{
+	return access(vectors_dir(), X_OK) == 0;
+}
+
+struct blob *
+file_read(const char *path)
+{
+	struct buf b = BUF_INIT;
+	char chunk[8192];
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	if (f == NULL)
+		return NULL;
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	return buf_blob(&b);
+}
+
+struct blob *
+vector_read(const char *path)
+{
+	char full[1024];
+
+	snprintf(full, sizeof(full), "%s/%s", vectors_dir(), path);
+	return file_read(full);
+}
+
+void
+vectors_skipped(unsigned n)
+{
+	if (!vectors_present())
+		printf("skipped: %u no vectors in %s\n", n, vectors_dir());
+}
