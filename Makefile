@@ -32,7 +32,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(CFLAGS) $(WARN) \
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(SANFLAGS) $(LDFLAGS)
 
 LIB_SRC := $(wildcard config/*.c config/base/*.c storage/*.c \
-	storage/verify/*.c upstream/*.c server/*.c server/appraise/*.c)
+	storage/verify/*.c upstream/*.c server/*.c server/cli/*.c server/appraise/*.c)
 CMD_SRC := $(wildcard server/cmd/*.c)
 SIM_SRC := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c tests/scenario/test_*.c \
