@@ -46,6 +46,7 @@ SIM     := $B/libsim.a
 PROGRAMS := $(CMD_SRC:server/cmd/%.c=$B/%)
 TESTS   := $(TEST_SRC:tests/%.c=$B/tests/%)
 SIM_PROGRAM := $(if $(wildcard tests/sim/main.c),$B/larder-sim)
+BENCH   := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 
 # Test objects are intermediate: keep them, and the dependencies they wrote.
 .SECONDARY:
@@ -87,6 +88,8 @@ $B/tests/%: $B/tests/%.o $(SIM) $(LIB)
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libhttp-parser-dev
 DEBIAN_TEST := check curl jq openssl
+DEBIAN_BENCH := nginx-light wrk
+DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
 
 .PHONY: packages packages-present
 packages:
@@ -106,6 +109,120 @@ test: packages
 test-built: all $(TESTS)
 	$(Q)B=$B tests/run.sh $(TESTS)
 
+# --- looking at it ------------------------------------------------------
+
+# A tour on a simulated upstream: packages, build, two minutes at most.
+.PHONY: demo demo-built
+demo: packages
+	$(Q)$(MAKE) --no-print-directory demo-built
+
+demo-built: all
+	$(Q)B=$B deploy/demo.sh
+
+# larder against the real services, with a configuration in build/run that
+# the first run makes and later runs keep.
+.PHONY: run run-built
+run: packages
+	$(Q)$(MAKE) --no-print-directory run-built
+
+run-built: all
+	$(Q)B=$B deploy/run.sh
+
+# Numbers, beside nginx on the same machine: PLATFORMS=100000.
+.PHONY: bench bench-built
+bench: packages
+	$(Q)deploy/packages.sh $(DEBIAN_BENCH)
+	$(Q)$(MAKE) --no-print-directory bench-built
+
+bench-built: all $(BENCH)
+	$(Q)B=$B tests/bench/bench.sh
+
+# --- manual pages -------------------------------------------------------
+
+MAN := deploy/man/larderd.8 deploy/man/larder.1 deploy/man/larder.json.5
+
+# larder.json(5) has its settings from the schema; the page is committed.
+.PHONY: manual
+manual: $B/larderd
+	$(Q)$B/larderd --manual >$B/settings.mdoc
+	$(Q)sed -e '/^@SETTINGS@$$/{r $B/settings.mdoc' -e 'd}' \
+		deploy/man/larder.json.5.in >$B/larder.json.5
+	$(Q)cmp -s $B/larder.json.5 deploy/man/larder.json.5 || \
+		cp $B/larder.json.5 deploy/man/larder.json.5
+
+# --- install and dist ---------------------------------------------------
+
+VERSION := $(shell sed -n 's/^.define LARDER_VERSION "\(.*\)"/\1/p' \
+	config/base/version.h)
+BIN   = $(DESTDIR)$(PREFIX)/bin
+SBIN  = $(DESTDIR)$(PREFIX)/sbin
+SHARE = $(DESTDIR)$(PREFIX)/share
+UNIT ?= $(PREFIX)/lib/systemd/system
+
+.PHONY: install
+install: all
+	install -d $(BIN) $(SBIN) $(SHARE)/man/man1 $(SHARE)/man/man5 \
+		$(SHARE)/man/man8 $(SHARE)/doc/larder/examples $(DESTDIR)$(UNIT)
+	install -m 755 $B/larder $(BIN)
+	install -m 755 $B/larderd $(SBIN)
+	install -m 644 deploy/man/larder.1 $(SHARE)/man/man1
+	install -m 644 deploy/man/larder.json.5 $(SHARE)/man/man5
+	install -m 644 deploy/man/larderd.8 $(SHARE)/man/man8
+	install -m 644 README.md LICENSE $(SHARE)/doc/larder
+	install -m 644 deploy/examples/*.json $(SHARE)/doc/larder/examples
+	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/larder.service \
+		>$(DESTDIR)$(UNIT)/larder.service
+
+.PHONY: dist
+dist:
+	@mkdir -p build
+	git archive --prefix=larder-$(VERSION)/ \
+		-o build/larder-$(VERSION).tar.gz HEAD
+	@echo build/larder-$(VERSION).tar.gz
+
+# --- what looks at the source -------------------------------------------
+
+SOURCES = $(shell git ls-files '*.c' '*.h')
+SCRIPTS = $(shell git ls-files '*.sh') .ci/run
+
+.PHONY: lint
+lint:
+	$(Q)deploy/packages.sh $(DEBIAN_LINT)
+	$(Q)$(MAKE) --no-print-directory -k deps-check format-check man-check \
+		shell-check cpp-check tidy-check
+
+.PHONY: deps-check format-check man-check shell-check cpp-check tidy-check
+deps-check:
+	$(Q)tests/lint/deps.sh
+
+format-check:
+	$(Q)clang-format --dry-run -Werror $(SOURCES)
+
+man-check:
+	$(Q)mandoc -Tlint -Wwarning $(MAN)
+
+shell-check:
+	$(Q)shellcheck $(SCRIPTS)
+
+cpp-check:
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,portability -j2 -I. -D_GNU_SOURCE \
+		--suppress=missingInclude --suppress=varFuncNullUB \
+		--suppress=uninitvar $(filter %.c,$(SOURCES))
+
+# .clang-tidy names the checks.
+tidy-check:
+	$(Q)printf '%s\n' $(LIB_SRC) $(CMD_SRC) | xargs -P2 -n4 sh -c \
+		'exec clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
+		-std=c11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null' tidy
+
+# Which lines the tests reach: build/cover/, one .gcov per file and a table.
+.PHONY: cover
+cover: packages
+	$(Q)$(MAKE) --no-print-directory B=build/cover \
+		CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage test-built
+	$(Q)tests/lint/cover.sh build/cover
+
 # --- clean, format, help -------------------------------------------------
 
 .PHONY: clean
@@ -116,6 +233,18 @@ clean:
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
-.PHONY: deps-check
-deps-check:
-	$(Q)tests/lint/deps.sh
+.PHONY: help
+help:
+	@echo 'make            build into build/'
+	@echo 'make demo       a tour on a simulated upstream, two minutes at most'
+	@echo 'make test       every test; prints its counts'
+	@echo 'make run        larderd against the real services, files in build/run'
+	@echo 'make bench      numbers, next to nginx            (PLATFORMS=100000)'
+	@echo 'make lint       formatting, includes, manuals, scripts, cppcheck, clang-tidy'
+	@echo 'make cover      which lines the tests reach, into build/cover'
+	@echo 'make manual     larder.json(5) anew from the schema'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make dist       build/larder-$(VERSION).tar.gz'
+	@echo 'make packages   install what building and testing need (Debian)'
+	@echo 'make clean      remove build/'
+	@echo 'SAN=address,undefined or SAN=thread: build and test with sanitizers'
