@@ -58,14 +58,17 @@ unsigned req_listener(const struct req *); /* index into config->listen */
 /* Extra header lines of one answer are built in a buf, each ending CRLF. */
 
 /*
- * A ready-made answer, written without copying its blobs: status line,
- * Request-ID, "extra" (may be NULL), then head[0..n) verbatim, blank line,
- * body.  The heads must hold Content-Type and Content-Length.  References
- * are taken.
+ * A ready-made answer with status 200, written without copying its blobs:
+ * status line, Request-ID, "extra" (may be NULL), then head[0..n) verbatim,
+ * blank line, body.  The heads must hold Content-Type and Content-Length.
+ * References are taken.
  */
 void reply_ready(struct req *, const struct buf *extra, size_t n_heads,
     struct blob *const *heads, struct blob *body);
-/* Content-Type and a body whose reference is stolen; body NULL: empty. */
+/*
+ * Content-Type (NULL: no such line) and a body whose reference is stolen;
+ * body NULL: empty.  A 304 gets no Content-Length.
+ */
 void reply_blob(struct req *, int status, const char *content_type,
     const struct buf *extra, struct blob *body);
 void reply_text(struct req *, int status, const char *text);

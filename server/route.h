@@ -23,11 +23,24 @@ struct route {
 
 extern const struct route routes_pccs[], routes_admin[], routes_ops[];
 
-/* The tables end with a row of fn NULL. */
+/*
+ * All tables as one index, made at start and read by every worker.  The
+ * lists end with a row of fn NULL; rows are borrowed.
+ */
+struct routes;
+struct routes *routes_new(const struct route *const *lists, size_t n);
+void routes_free(struct routes *);
+
 struct route_match {
 	const struct route *route; /* NULL: none */
 	unsigned allow;            /* methods the path has, for 405 */
 };
-struct route_match route_find(unsigned serve, enum method, struct span path);
+/*
+ * The row for a path as req_path() gives it, among the families of "serve".
+ * An exact row goes before a prefix row, an earlier one before a later.
+ * METHOD_N matches no row but still fills "allow".
+ */
+struct route_match route_find(const struct routes *, unsigned serve,
+    enum method, struct span path);
 
 #endif
