@@ -295,7 +295,7 @@ param_update_set(const char *value, enum update_set *out, struct why *why)
 enum err
 param_update(const char *value, enum update *out, struct why *why)
 {
-	enum update_set set;
+	enum update_set set = UPDATES_ALL;
 
 	if (param_update_set(value, &set, NULL) != ERR_OK || set == UPDATES_ALL)
 		return why_set(why, ERR_PARAM, GRAMMAR,

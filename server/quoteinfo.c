@@ -2,6 +2,7 @@
 #include "server/quoteinfo.h"
 
 #include "config/base/enc.h"
+#include "config/base/must.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -218,24 +219,13 @@ cert_take(struct span *s)
 }
 
 static void
-pem_write(X509 *x, struct buf *out)
+cert_write(X509 *x, struct buf *out)
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509(x, &der);
-	struct buf text = BUF_INIT;
-	size_t at;
 
-	if (len > 0)
-		buf_base64(&text, span_of(der, (size_t)len));
-	buf_str(out, "-----BEGIN CERTIFICATE-----\n");
-	for (at = 0; at < text.len; at += 64) {
-		size_t n = text.len - at < 64 ? text.len - at : 64;
-
-		buf_add(out, text.p + at, n);
-		buf_str(out, "\n");
-	}
-	buf_str(out, "-----END CERTIFICATE-----\n");
-	buf_free(&text);
+	must(len > 0);
+	pem_write(out, "CERTIFICATE", span_of(der, (size_t)len));
 	OPENSSL_free(der);
 }
 
@@ -304,7 +294,7 @@ chain_part_read(struct span pem, struct quoteinfo *out, struct why *why)
 	if ((e = leaf_read(x[0], out, why)) != ERR_OK)
 		goto out;
 	for (i = 0; i < 3; i++)
-		pem_write(x[i], &text);
+		cert_write(x[i], &text);
 	out->chain = buf_blob(&text);
 out:
 	buf_free(&text);

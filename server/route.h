@@ -19,6 +19,9 @@ struct route {
 	    *token; /* header of the token: "user-token", "admin-token" */
 	enum { BODY_NONE, BODY_SMALL, BODY_UPLOAD } body; /* limits.* */
 	route_fn fn;
+	/* Header lines, each ending CRLF, of every answer on this path, the
+	 * errors too; NULL: none (pccs-api 8: the v3 warning). */
+	const char *lines;
 };
 
 extern const struct route routes_pccs[], routes_admin[], routes_ops[];
