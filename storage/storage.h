@@ -90,7 +90,8 @@ struct coll {
 	} facts; /* by kind */
 	/* FORM_BODY for JSON kinds, HEX/DER/PEM for CRLs; others are NULL */
 	struct form form[FORM_N];
-	uint64_t hash; /* of key.text, for struct snap */
+	struct chain *signer; /* the chain as read; NULL: kind without one */
+	uint64_t hash;        /* of key.text, for struct snap */
 };
 
 /* What came from outside, before the gate. All borrowed. */
@@ -165,6 +166,7 @@ enum err select_cert(const struct pck_set *, const struct tcbinfo *,
 /* --- the snapshot ----------------------------------------------------- */
 
 struct snap; /* immutable map of the hot set */
+/* Borrowed from the snapshot; NULL: not held. */
 struct coll *snap_get(const struct snap *, const struct coll_key *);
 /* Visit all, any order. */
 void snap_each(const struct snap *, void (*fn)(void *arg, struct coll *),

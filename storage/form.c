@@ -1,0 +1,104 @@
+#include "storage/form.h"
+
+#include "config/base/enc.h"
+
+#include <stdlib.h>
+
+/* pccs-api 6.2, 6.5: hex is labelled as the reference labels it. */
+#define TYPE_JSON        "application/json"
+#define TYPE_PCK_CRL_HEX "application/x-pem-file; charset=utf-8"
+#define TYPE_CRL_DER     "application/pkix-crl"
+#define TYPE_CRL_PEM     "application/x-pem-file"
+
+/*
+ * The chain headers of a kind, by exact case (pccs-api 7).  On v4 a TCB info
+ * carries both names: the Azure client looks for the old one first and asks
+ * again when it is missing (pccs-api 9.2).
+ */
+static void
+form_chain_names(const struct coll_key *k, const char *names[2])
+{
+	names[0] = names[1] = NULL;
+	switch (k->kind) {
+	case COLL_TCBINFO:
+		names[0] = "SGX-TCB-Info-Issuer-Chain";
+		if (k->api == 4)
+			names[1] = "TCB-Info-Issuer-Chain";
+		break;
+	case COLL_IDENTITY:
+		names[0] = "SGX-Enclave-Identity-Issuer-Chain";
+		break;
+	case COLL_PCK_CRL:
+	case COLL_ROOT_CRL:
+		names[0] = "SGX-PCK-CRL-Issuer-Chain";
+		break;
+	case COLL_EVALNUMS:
+		names[0] = "TCB-Evaluation-Data-Numbers-Issuer-Chain";
+		break;
+	case COLL_FMSPCS:
+	case COLL_N:
+		break;
+	}
+}
+
+struct blob *
+form_chain_line(const char *name, const struct blob *value)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%s: ", name);
+	buf_span(&b, blob_span(value));
+	buf_str(&b, "\r\n");
+	return buf_blob(&b);
+}
+
+/* Takes the reference to the body. */
+static void
+form_set(struct form *f, const char *type, const char *const names[2],
+    const struct blob *chain, struct blob *body)
+{
+	struct buf b = BUF_INIT;
+	unsigned char digest[32];
+	int i;
+
+	sha256(blob_span(body), digest);
+	buf_printf(&b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
+	    body->len);
+	buf_str(&b, "ETag: \"sha256-");
+	buf_hex(&b, span_of(digest, sizeof(digest)));
+	buf_str(&b, "\"\r\n");
+	for (i = 0; i < 2 && names[i] != NULL; i++) {
+		buf_printf(&b, "%s: ", names[i]);
+		buf_span(&b, blob_span(chain));
+		buf_str(&b, "\r\n");
+	}
+	f->head = buf_blob(&b);
+	f->body = body;
+}
+
+void
+form_fill(struct coll *c, const struct chain *chain)
+{
+	struct blob *value = chain == NULL ? NULL : chain_header(chain);
+	struct buf b = BUF_INIT;
+	const char *names[2];
+
+	form_chain_names(&c->key, names);
+	if (c->key.kind != COLL_PCK_CRL && c->key.kind != COLL_ROOT_CRL) {
+		form_set(&c->form[FORM_BODY], TYPE_JSON, names, value,
+		    blob_ref(c->body));
+		goto out;
+	}
+	/* No newline behind the hex: Intel's verifier would take it for DER
+	 * (pccs-api 9.1 R10). */
+	buf_hex(&b, blob_span(c->body));
+	form_set(&c->form[FORM_HEX],
+	    c->key.kind == COLL_ROOT_CRL ? TYPE_CRL_DER : TYPE_PCK_CRL_HEX,
+	    names, value, buf_blob(&b));
+	form_set(&c->form[FORM_DER], TYPE_CRL_DER, names, value,
+	    blob_ref(c->body));
+	pem_write(&b, "X509 CRL", blob_span(c->body));
+	form_set(&c->form[FORM_PEM], TYPE_CRL_PEM, names, value, buf_blob(&b));
+out:
+	blob_unref(value);
+}

@@ -1,0 +1,18 @@
+/*
+ * The ready-made bytes of a record: bodies and header lines, made once at the
+ * gate so that an answer is written without looking at the record again.
+ * Private to storage/.
+ */
+#ifndef STORAGE_FORM_H
+#define STORAGE_FORM_H
+
+#include "storage/storage.h"
+
+/* Fill c->form from key, body and the chain it was admitted with (NULL for
+ * a kind without one). */
+void form_fill(struct coll *c, const struct chain *);
+
+/* "NAME: <percent-encoded chain>\r\n" */
+struct blob *form_chain_line(const char *name, const struct blob *value);
+
+#endif

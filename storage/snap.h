@@ -1,0 +1,13 @@
+/*
+ * The snapshot: an immutable hash table of records, made aside and handed to
+ * loops.  Private to storage/; the reading side is in storage.h.
+ */
+#ifndef STORAGE_SNAP_H
+#define STORAGE_SNAP_H
+
+#include "storage/storage.h"
+
+/* Of n records with different keys; takes a reference to each. */
+struct snap *snap_new(struct coll *const *v, size_t n);
+
+#endif
