@@ -12,8 +12,8 @@ CC      ?= cc
 SAN     ?=
 V       ?=
 Q       := $(if $(V),,@)
-B       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma   := ,
+B       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
