@@ -49,6 +49,7 @@ struct config_token {
 	char *name;
 	enum role role;
 	char *hash;        /* "$scrypt$ln=15,r=8,p=1$salt$hash", base64url */
+	char *hash_from;   /* as written: the same, "file:PATH", "env:NAME" */
 	time_t expires_at; /* 0: never */
 };
 
@@ -89,7 +90,10 @@ struct config {
 	} trust;
 
 	struct {
+		/* resolved: 128 hex digits each, lower case */
 		struct config_list admin_sha512, user_sha512;
+		/* as written: a hash, "file:PATH" or "env:NAME" */
+		struct config_list admin_sha512_from, user_sha512_from;
 		size_t n_named;
 		struct config_token *named;
 	} tokens;
@@ -138,5 +142,37 @@ void config_unref(struct config *);
 void config_write(const struct config *, FILE *);
 /* The settings section of larder.json(5), in mdoc. */
 void config_manual(FILE *);
+
+/* --- tokens (pccs-api 3) ---------------------------------------------- */
+
+enum token_state {
+	TOKEN_REFUSED,
+	TOKEN_GRANTED,
+	TOKEN_UNPROVEN, /* token_prove() has to look at it first */
+};
+struct token_grant {
+	enum role role;  /* ROLE_ADMIN, ROLE_USER or both */
+	const char *who; /* name of a named token, else ""; the config's */
+};
+/*
+ * What a token (a header's raw value) allows.  Never slow, so a worker may
+ * call it: SHA-512 hashes are compared, in constant time; named tokens, whose
+ * scrypt takes some 60 ms, are looked up among the verdicts that
+ * token_prove() remembers.  *out is set when granted.  A named admin token
+ * is a user's, too; PCCS's two lists are kept apart as PCCS does.
+ */
+enum token_state token_check(const struct config *, struct span token,
+    time_t now, struct token_grant *out) MUST_CHECK;
+/*
+ * Hash a token as every named row asks and remember the verdicts.  Slow: not
+ * for a loop that serves.  Any thread; token_check() afterwards knows more,
+ * with this configuration or any other that has the same hashes.
+ */
+void token_prove(const struct config *, struct span token, time_t now);
+/* A new token, 256 random bits as base64url, appended. */
+void token_make(struct buf *out);
+/* A token's hash for tokens.named[].hash, with a new salt, appended. */
+enum err token_hash(struct span token, struct buf *out,
+    struct why *why) MUST_CHECK;
 
 #endif
