@@ -1,0 +1,27 @@
+/*
+ * Printing JSON documents for people.  Private to server/cli/.
+ */
+#ifndef SERVER_CLI_SHOW_H
+#define SERVER_CLI_SHOW_H
+
+#include "config/base/span.h"
+#include "server/cli/cli.h"
+
+#include <jansson.h>
+
+/*
+ * Print a document: as it is with --json, else one line per member, nested
+ * ones indented, rows of flat objects as a table.
+ */
+int show_json(const struct cli *, struct span text);
+/* The document, or NULL with a message. The caller's to json_decref. */
+json_t *show_parse(const struct cli *, struct span text);
+
+/* Columns that fit their widest cell.  Cells are copied. */
+struct table;
+struct table *table_new(size_t columns);
+void table_cell(struct table *, const char *text); /* NULL: "-" */
+void table_print(const struct table *, FILE *, int indent);
+void table_free(struct table *);
+
+#endif
