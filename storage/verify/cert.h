@@ -1,0 +1,50 @@
+/* Private to storage/verify: single certificates and what is common to all. */
+#ifndef STORAGE_VERIFY_CERT_H
+#define STORAGE_VERIFY_CERT_H
+
+#include "storage/verify/verify.h"
+
+#define CN_ROOT      "Intel SGX Root CA"
+#define CN_PROCESSOR "Intel SGX PCK Processor CA"
+#define CN_PLATFORM  "Intel SGX PCK Platform CA"
+#define CN_SIGNER    "Intel SGX TCB Signing"
+#define CN_LEAF      "Intel SGX PCK Certificate"
+
+#define CERT_MAX     16384 /* octets of DER; genuine ones are about 1300 */
+
+/* Forget what OpenSSL queued and set the reason. */
+enum err why_ssl(struct why *, enum err, const char *clause, const char *text);
+
+/* One certificate of exactly these octets, which are DER and not just BER. */
+enum err cert_read(struct span der, X509 **out, struct why *) MUST_CHECK;
+struct blob *cert_der(const X509 *);
+
+/* Exactly one common name, with exactly these octets. */
+bool cert_cn_is(const X509 *, const char *cn);
+/* Octet-equal names. */
+bool name_same(const X509_NAME *, const X509_NAME *);
+
+/*
+ * Key on the named curve P-256, signed with ecdsa-with-SHA256, and key usage
+ * and basic constraints of a CA or of an end entity; each of which OpenSSL's
+ * path validation lets pass or does not ask for (quote-verification 14).
+ */
+enum err cert_check_kind(X509 *, bool ca, struct why *) MUST_CHECK;
+
+/*
+ * RFC 5280 6.1 by OpenSSL, strict, without time and revocation: "x" through
+ * "mid" (may be NULL) to "trusted", which need not be a root.
+ */
+enum err cert_check_path(X509 *x, X509 *mid, X509 *trusted,
+    struct why *) MUST_CHECK;
+
+/* ERR_REVOKED when listed; ERR_CHAIN when the CRL is another issuer's. */
+enum err cert_check_crl(const X509 *, const X509 *issuer, const struct crl *,
+    struct why *) MUST_CHECK;
+
+/* UTC seconds of an ASN.1 time. */
+bool asn1_time_read(const ASN1_TIME *, time_t *out);
+/* ecdsa-with-SHA256 without parameters. */
+bool asn1_alg_ok(const X509_ALGOR *);
+
+#endif
