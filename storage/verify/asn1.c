@@ -12,11 +12,11 @@ ASN1_SEQUENCE(SGX_PAIR) = {
 
 ASN1_ITEM_TEMPLATE(SGX_PAIRS) =
 	ASN1_EX_TEMPLATE_TYPE(ASN1_TFLG_SEQUENCE_OF, 0, SGX_PAIRS, SGX_PAIR)
-static_ASN1_ITEM_TEMPLATE_END(SGX_PAIRS)
-    /* clang-format on */
+static_ASN1_ITEM_TEMPLATE_END(SGX_PAIRS);
+/* clang-format on */
 
-    static const unsigned char root_oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf8,
-	    0x4d, 0x01, 0x0d, 0x01 };
+static const unsigned char root_oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d,
+	0x01, 0x0d, 0x01 };
 
 struct stack_st_SGX_PAIR *
 sgx_pairs_read(struct span der)
