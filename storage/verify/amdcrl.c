@@ -76,10 +76,38 @@ out:
 	return e;
 }
 
+/* OpenSSL shows a CRL's outer algorithm only: cut the inner out of the TBS. */
+static enum err
+crl_check_alg(X509_CRL *x, struct why *why)
+{
+	unsigned char *tbs = NULL;
+	const X509_ALGOR *outer;
+	X509_ALGOR *inner = NULL;
+	const unsigned char *p;
+	int n = i2d_re_X509_CRL_tbs(x, &tbs), tag, class;
+	enum err e;
+	long len;
+
+	must(n > 0); /* it was parsed from these bytes */
+	p = tbs;
+	(void)ASN1_get_object(&p, &len, &tag, &class, n); /* TBSCertList */
+	(void)ASN1_get_object(&p, &len, &tag, &class, n - (p - tbs));
+	p += len; /* version */
+	inner = d2i_X509_ALGOR(NULL, &p, n - (p - tbs));
+	X509_CRL_get0_signature(x, NULL, &outer);
+	if (inner == NULL)
+		e = why_set(why, ERR_FORMAT, "amd-kds 5", "no inner algorithm");
+	else
+		e = amdcert_check_alg(inner, outer, "CRL", why);
+	X509_ALGOR_free(inner);
+	OPENSSL_free(tbs);
+	ERR_clear_error();
+	return e;
+}
+
 static enum err
 crl_check(X509_CRL *x, X509 *ark, struct amd_crl *crl, struct why *why)
 {
-	const X509_ALGOR *outer;
 	time_t from, until;
 	enum err e;
 
@@ -88,9 +116,7 @@ crl_check(X509_CRL *x, X509 *ark, struct amd_crl *crl, struct why *why)
 		return why_set(why, ERR_CHAIN, "amd-kds 5",
 		    "the CRL is not issued by ARK-%s",
 		    amd_product_name(crl->product));
-	X509_CRL_get0_signature(x, NULL, &outer);
-	e = amdcert_check_alg(X509_CRL_get0_tbs_sigalg(x), outer, "CRL", why);
-	if (e != ERR_OK)
+	if ((e = crl_check_alg(x, why)) != ERR_OK)
 		return e;
 	if ((e = crl_check_extensions(x, ark, &crl->number, why)) != ERR_OK)
 		return e;
