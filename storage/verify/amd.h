@@ -123,6 +123,9 @@ enum err vek_read(struct span der, const struct amd_chain *, struct vek **out,
  * that of the issuer's name.  For showing, and as the first half of vek_read.
  */
 enum err vek_parse(struct span der, struct vek **out, struct why *) MUST_CHECK;
+/* The second half: kind, product, name and signature of this chain. */
+enum err vek_check_issuer(const struct vek *, const struct amd_chain *,
+    struct why *) MUST_CHECK;
 /* It is the VCEK of this chip at this TCB; ERR_NOT_ASKED. */
 enum err vek_is_for(const struct vek *, struct span hwid, struct amd_tcb,
     struct why *) MUST_CHECK;

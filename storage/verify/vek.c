@@ -319,30 +319,35 @@ out:
 }
 
 enum err
+vek_check_issuer(const struct vek *vek, const struct amd_chain *chain,
+    struct why *why)
+{
+	const char *issuer = chain->side == AMD_VLEK ? "ASVK" : "ASK";
+
+	if (vek->side != chain->side || vek->product != chain->product ||
+	    X509_NAME_cmp(X509_get_issuer_name(vek->x),
+		X509_get_subject_name(chain->ask)) != 0)
+		return why_set(why, ERR_CHAIN, "amd-kds 6.2",
+		    "not issued by the %s of %s", issuer,
+		    amd_product_name(chain->product));
+	if (X509_verify(vek->x, X509_get0_pubkey(chain->ask)) != 1) {
+		ERR_clear_error();
+		return why_set(why, ERR_BADSIG, "amd-kds 6.2",
+		    "signature by the %s does not verify", issuer);
+	}
+	return ERR_OK;
+}
+
+enum err
 vek_read(struct span der, const struct amd_chain *chain, struct vek **out,
     struct why *why)
 {
 	struct vek *vek = NULL;
 	enum err e;
 
-	if ((e = vek_parse(der, &vek, why)) != ERR_OK)
+	if ((e = vek_parse(der, &vek, why)) != ERR_OK ||
+	    (e = vek_check_issuer(vek, chain, why)) != ERR_OK)
 		goto out;
-	if (vek->side != chain->side || vek->product != chain->product ||
-	    X509_NAME_cmp(X509_get_issuer_name(vek->x),
-		X509_get_subject_name(chain->ask)) != 0) {
-		e = why_set(why, ERR_CHAIN, "amd-kds 6.2",
-		    "not issued by the %s of %s",
-		    chain->side == AMD_VLEK ? "ASVK" : "ASK",
-		    amd_product_name(chain->product));
-		goto out;
-	}
-	if (X509_verify(vek->x, X509_get0_pubkey(chain->ask)) != 1) {
-		ERR_clear_error();
-		e = why_set(why, ERR_BADSIG, "amd-kds 6.2",
-		    "signature by the %s does not verify",
-		    chain->side == AMD_VLEK ? "ASVK" : "ASK");
-		goto out;
-	}
 	window_cut(&vek->window, chain->window.from, chain->window.until);
 	*out = vek;
 	vek = NULL;
