@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <jansson.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
