@@ -1,0 +1,198 @@
+/*
+ * The control paths of larder-sim: /_sim/..., for scripts and the demo.
+ */
+#include "config/base/clock.h"
+#include "config/base/must.h"
+#include "tests/sim/sim_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+control_is(const char *path)
+{
+	return strncmp(path, "/_sim/", 6) == 0;
+}
+
+static long
+number(const struct ask *ask, const char *name)
+{
+	const char *v = ask_param(ask, name);
+
+	return v == NULL ? 0 : strtol(v, NULL, 10);
+}
+
+static void
+answer_json(struct answer *a, struct buf *b)
+{
+	a->status = 200;
+	a->type = "application/json";
+	a->body = buf_blob(b);
+}
+
+static void
+answer_ok(struct answer *a)
+{
+	a->status = 200;
+	a->type = "text/plain";
+	a->body = blob_new("ok\n", 3);
+}
+
+/* kind, path, n, skip, ms, status, retry_after, arg, lie */
+static void
+control_fault(struct ask *ask, struct answer *a)
+{
+	const char *kind = ask_param(ask, "kind"), *lie = ask_param(ask, "lie");
+	struct sim_fault f = { .path = ask_param(ask, "path"),
+		.count = (unsigned)number(ask, "n"),
+		.skip = (unsigned)number(ask, "skip"),
+		.delay_ms = number(ask, "ms"),
+		.status = (int)number(ask, "status"),
+		.retry_after = ask_param(ask, "retry_after"),
+		.arg = number(ask, "arg") };
+
+	f.kind = kind == NULL ? SIM_FAULT_N : sim_fault_read(kind);
+	f.lie = lie == NULL ? PKI_BAD_SIGNATURE : pki_lie_read(lie);
+	if (f.kind == SIM_FAULT_N || f.lie == PKI_LIE_N) {
+		a->status = 400;
+		return;
+	}
+	sim_fault_add(ask->sim, &f);
+	answer_ok(a);
+}
+
+static void
+control_counts(struct ask *ask, struct answer *a)
+{
+	a->status = 200;
+	a->type = "application/json";
+	a->body = sim_counts_json(ask->sim);
+}
+
+static void
+control_count(struct ask *ask, struct answer *a)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%lu\n", sim_count(ask->sim, ask_param(ask, "path")));
+	answer_json(a, &b);
+	a->type = "text/plain";
+}
+
+static void
+control_root(struct ask *ask, struct answer *a)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%s\n", pki_root_spki_hex(ask->sim->pki));
+	answer_json(a, &b);
+	a->type = "text/plain";
+}
+
+/* Platform n as a client would name it; nonce: another ciphertext. */
+static void
+control_platform(struct ask *ask, struct answer *a)
+{
+	struct sim_platform p = sim_platform((unsigned long)number(ask, "n"));
+	char ppid[769], *manifest;
+	struct buf b = BUF_INIT;
+
+	sim_enc_ppid(&p, (unsigned)number(ask, "nonce"), ppid);
+	manifest = sim_manifest(&p, (unsigned)number(ask, "rev"));
+	buf_printf(&b,
+	    "{\"qe_id\":\"%s\",\"pce_id\":\"%s\",\"cpu_svn\":\"%s\","
+	    "\"pce_svn\":\"%s\",\"fmspc\":\"%s\",\"ca\":\"%s\","
+	    "\"enc_ppid\":\"%s\",\"platform_manifest\":\"%s\"}",
+	    p.qe_id, p.pce_id, p.cpu_svn, p.pce_svn, p.fmspc,
+	    p.ca == PCK_CA_PLATFORM ? "platform" : "processor", ppid, manifest);
+	free(manifest);
+	answer_json(a, &b);
+}
+
+static void
+control_clear(struct ask *ask, struct answer *a)
+{
+	sim_fault_clear(ask->sim);
+	answer_ok(a);
+}
+
+static void
+control_reset(struct ask *ask, struct answer *a)
+{
+	sim_count_reset(ask->sim);
+	answer_ok(a);
+}
+
+static void
+control_release(struct ask *ask, struct answer *a)
+{
+	sim_release(ask->sim);
+	answer_ok(a);
+}
+
+static void
+control_recovery(struct ask *ask, struct answer *a)
+{
+	sim_recovery(ask->sim);
+	answer_ok(a);
+}
+
+static void
+control_standard(struct ask *ask, struct answer *a)
+{
+	sim_standard(ask->sim, (unsigned)number(ask, "n"));
+	answer_ok(a);
+}
+
+static void
+control_na(struct ask *ask, struct answer *a)
+{
+	sim_na_resolve(ask->sim);
+	answer_ok(a);
+}
+
+static void
+control_clock(struct ask *ask, struct answer *a)
+{
+	(void)ask;
+	clock_offset_set(number(ask, "offset"));
+	answer_ok(a);
+}
+
+static void
+control_exit(struct ask *ask, struct answer *a)
+{
+	(void)ask;
+	answer_ok(a);
+	a->exit = true;
+}
+
+static const struct {
+	const char *path;
+	void (*fn)(struct ask *, struct answer *);
+} controls[] = {
+	{ "/_sim/fault", control_fault },
+	{ "/_sim/clear", control_clear },
+	{ "/_sim/release", control_release },
+	{ "/_sim/counts", control_counts },
+	{ "/_sim/count", control_count },
+	{ "/_sim/reset", control_reset },
+	{ "/_sim/root", control_root },
+	{ "/_sim/platform", control_platform },
+	{ "/_sim/recovery", control_recovery },
+	{ "/_sim/standard", control_standard },
+	{ "/_sim/na", control_na },
+	{ "/_sim/clock", control_clock },
+	{ "/_sim/exit", control_exit },
+};
+
+void
+control_answer(struct ask *ask, struct answer *a)
+{
+	size_t i;
+
+	a->status = 404;
+	for (i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
+		if (strcmp(controls[i].path, ask->path) == 0)
+			controls[i].fn(ask, a);
+}

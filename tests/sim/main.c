@@ -1,0 +1,193 @@
+/*
+ * larder-sim: the simulated Intel PCS as a program.
+ */
+#include "config/base/clock.h"
+#include "config/base/must.h"
+#include "tests/sim/sim.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: larder-sim [--listen ADDRESS:PORT] [--seed TEXT] [--now TIME]\n"
+    "                  [--strict-ppid] [--api-key KEY] [--tls CERT KEY]\n"
+    "                  [--root] [--replay DIR]...\n"
+    "\n"
+    "Stands in for Intel PCS.  Prints \"listening URL SPKI\", SPKI being what\n"
+    "trust.intel_root_spki_sha256 needs, then serves until it is killed.\n"
+    "\n"
+    "  --listen    127.0.0.1:0 by default: any port\n"
+    "  --seed      other seed, other keys (default \"sim\")\n"
+    "  --now       \"2026-01-31T00:00:00Z\": what time it is at start\n"
+    "  --strict-ppid  a PPID that /_sim/platform did not make is unknown\n"
+    "  --api-key   answer 401 to whoever does not send it\n"
+    "  --tls       serve https with these PEM files\n"
+    "  --root      print the SPKI of the seed's root and end\n"
+    "  --replay    serve captured collateral, signed documents or PCK chains\n"
+    "              from a folder, byte for byte, and nothing else\n"
+    "\n"
+    "Control, by GET or POST, answers 200 (see tests/sim/control.c):\n"
+    "  "
+    "/_sim/fault?kind=K&path=GLOB&n=&skip=&ms=&status=&retry_after=&arg=&lie=\n"
+    "              kinds: ";
+
+static int
+help(FILE *f)
+{
+	int i;
+
+	fputs(usage, f);
+	for (i = 0; i < SIM_FAULT_N; i++)
+		fprintf(f, "%s%s",
+		    i == 0       ? ""
+		    : i % 8 == 0 ? ",\n"
+				   "              "
+				 : ", ",
+		    sim_fault_name((enum sim_fault_kind)i));
+	fputs("\n              lies: ", f);
+	for (i = 1; i < PKI_LIE_N; i++)
+		fprintf(f, "%s%s",
+		    i == 1   ? ""
+		    : i == 5 ? ",\n"
+			       "              "
+			     : ", ",
+		    pki_lie_name((enum pki_lie)i));
+	fputs("\n"
+	      "  /_sim/clear /_sim/release /_sim/counts /_sim/count?path=GLOB\n"
+	      "  /_sim/reset /_sim/root /_sim/platform?n=&nonce=&rev=\n"
+	      "  /_sim/recovery /_sim/standard?n= /_sim/na "
+	      "/_sim/clock?offset=\n"
+	      "  /_sim/exit\n",
+	    f);
+	return f == stderr ? 2 : 0;
+}
+
+static bool
+listen_read(char *arg, struct sim_opts *o)
+{
+	char *colon = strrchr(arg, ':');
+
+	if (colon == NULL)
+		return false;
+	*colon = '\0';
+	o->address = arg;
+	o->port = atoi(colon + 1);
+	return true;
+}
+
+static bool
+now_read(const char *arg)
+{
+	time_t t;
+
+	if (time_read(span_str(arg), &t) != ERR_OK)
+		return false;
+	clock_offset_set((int64_t)(t - clock_now()));
+	return true;
+}
+
+static int
+print_root(const struct sim_opts *o)
+{
+	struct pki *pki =
+	    pki_new(o->seed == NULL ? "sim" : o->seed, clock_now());
+
+	printf("%s\n", pki_root_spki_hex(pki));
+	pki_free(pki);
+	return 0;
+}
+
+static int
+serve(const struct sim_opts *o)
+{
+	struct sim *sim;
+	sigset_t end;
+	int sig;
+
+	/* Before any thread begins, so that all of them inherit it. */
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	sigprocmask(SIG_BLOCK, &end, NULL);
+	sim = sim_start(o);
+	if (sim == NULL)
+		return 1;
+	printf("listening %s %s\n", sim_url(sim),
+	    pki_root_spki_hex(sim_pki(sim)));
+	fflush(stdout);
+	sigwait(&end, &sig);
+	sim_stop(sim);
+	return 0;
+}
+
+enum { LISTEN = 256, SEED, NOW, STRICT, KEY, TLS, ROOT, REPLAY };
+
+static const struct option options[] = {
+	{ "listen", required_argument, NULL, LISTEN },
+	{ "seed", required_argument, NULL, SEED },
+	{ "now", required_argument, NULL, NOW },
+	{ "strict-ppid", no_argument, NULL, STRICT },
+	{ "api-key", required_argument, NULL, KEY },
+	{ "tls", required_argument, NULL, TLS },
+	{ "root", no_argument, NULL, ROOT },
+	{ "replay", required_argument, NULL, REPLAY },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+#define REPLAY_MAX 64
+
+/* False: wrong usage. */
+static bool
+option(int c, char **argv, struct sim_opts *o, const char **dirs)
+{
+	switch (c) {
+	case LISTEN:
+		return listen_read(optarg, o);
+	case SEED:
+		o->seed = optarg;
+		return true;
+	case NOW:
+		return now_read(optarg);
+	case STRICT:
+		o->strict_ppid = true;
+		return true;
+	case KEY:
+		o->api_key = optarg;
+		return true;
+	case TLS:
+		o->tls_cert = optarg;
+		o->tls_key = argv[optind];
+		return argv[optind] != NULL && optind++ > 0;
+	case REPLAY:
+		dirs[o->n_replay++] = optarg;
+		return o->n_replay < REPLAY_MAX;
+	default:
+		return false;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *dirs[REPLAY_MAX];
+	struct sim_opts o = { .replay = dirs };
+	bool root = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'h')
+			return help(stdout);
+		if (c == ROOT)
+			root = true;
+		else if (!option(c, argv, &o, dirs))
+			return help(stderr);
+	}
+	if (optind < argc)
+		return help(stderr);
+	return root ? print_root(&o) : serve(&o);
+}

@@ -1,0 +1,168 @@
+/*
+ * Private to tests/sim/.
+ *
+ * A request is one struct ask, filled by http.c, answered by pcs.c or
+ * replay.c into a struct answer, spoilt by fault.c and written by http.c.
+ * One thread per connection; sim->lock guards all that changes.
+ */
+#ifndef TESTS_SIM_SIM_INT_H
+#define TESTS_SIM_SIM_INT_H
+
+#include "config/base/blob.h"
+#include "config/base/map.h"
+#include "tests/sim/sim.h"
+
+#include <pthread.h>
+
+#define SIM_PARAMS 12
+#define SIM_PATH   512
+
+struct sim_fault_item {
+	struct sim_fault f;
+	char *path, *retry_after; /* owned copies */
+	unsigned used, skipped;
+	struct sim_fault_item *next;
+};
+
+/* A connection, on its thread's stack. */
+struct conn {
+	struct sim *sim;
+	int fd;
+	void *ssl; /* SSL *, or NULL */
+	struct buf in;
+	struct conn *next;
+};
+
+struct sim {
+	struct sim_opts opts;
+	char *seed, *api_key;
+	struct pki *pki;
+	struct replay *replay;
+	void *tls; /* SSL_CTX *, or NULL */
+	int listen_fd, wake[2], port;
+	char url[80], root_url[120];
+	pthread_t acceptor;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool stopping, down;
+	struct conn *conns;
+	unsigned n_conns, in_work, concurrency;
+	unsigned long accepted, requests, request_id;
+
+	struct sim_fault_item *faults;
+	bool held;         /* SIM_HOLD holds */
+	struct map *count; /* canonical path -> unsigned long * */
+
+	unsigned standard[2], early[2]; /* by tee_index */
+	bool na_resolved;
+	long skew;
+	time_t crl_forced[3]; /* by enum pki_who */
+	size_t n_revoked[3];
+	char **revoked[3];
+};
+
+enum sim_method { SIM_GET, SIM_HEAD, SIM_POST, SIM_OTHER_METHOD };
+
+struct param {
+	char *name, *value; /* decoded, owned */
+};
+
+struct ask {
+	struct sim *sim;
+	enum sim_method method;
+	char path[SIM_PATH]; /* lower case, no trailing slash */
+	size_t n_params;
+	struct param params[SIM_PARAMS];
+	char *api_key; /* Ocp-Apim-Subscription-Key, or NULL */
+	struct span body;
+	struct sim_fault fault; /* what it suffers; SIM_FAULT_N: nothing */
+	char *retry_after;      /* its header, owned; or NULL */
+	long skew;
+	char canonical[SIM_PATH];
+	const struct endpoint *endpoint; /* NULL: no such path */
+	long platform;                   /* number, -1: none that exists */
+	unsigned manifest_rev;
+	time_t now;
+};
+
+struct answer {
+	int status;
+	const char *type; /* NULL: no body */
+	struct buf head;  /* further lines, each ending CRLF */
+	struct blob *body;
+	bool exit; /* the program is to end after this */
+};
+
+/* One path of PCS. */
+struct endpoint {
+	const char *path;
+	unsigned methods; /* 1 << enum sim_method */
+	void (*fn)(struct ask *, struct answer *);
+	/* Appends the parameters that name the object. */
+	void (*name)(struct ask *, struct buf *);
+	int arg;
+};
+
+const char *ask_param(const struct ask *, const char *name); /* or NULL */
+bool ask_fault(const struct ask *, enum sim_fault_kind);
+enum pki_lie ask_lie(const struct ask *);
+
+/* http.c */
+int http_open(struct sim *); /* listen; start the acceptor */
+void http_close(struct sim *);
+void http_drop(struct sim *); /* cut every open connection */
+
+/* fault.c */
+/* Takes the next fault for ask->canonical; counts the request. */
+void fault_take(struct ask *);
+/* What is done to an answer before it is written. */
+void fault_spoil(struct ask *, struct answer *);
+void fault_fini(struct sim *);
+
+/* pcs.c, pcs_platform.c */
+void pcs_route(struct ask *); /* endpoint, canonical, platform */
+void pcs_answer(struct ask *, struct answer *);
+void pcs_platform_answer(struct ask *, struct answer *);
+void pcs_registration_answer(struct ask *, struct answer *);
+void name_platform(struct ask *, struct buf *);
+void answer_error(struct answer *, int status, const char *code,
+    const char *text);
+void answer_chain(struct ask *, struct answer *, const char *header,
+    struct blob *pem); /* steals pem */
+
+/* world.c */
+#define TEE_INDEX(tee) ((tee) == TEE_TDX ? 1 : 0)
+struct fmspc_row {
+	const char *fmspc, *platform;
+	bool tdx;
+};
+extern const struct fmspc_row sim_fmspcs[];
+extern const size_t sim_n_fmspcs;
+/* Upper case; also every 5Axxxxxx0000 is known, with TDX. */
+bool world_fmspc(const char *fmspc, bool *tdx);
+struct world_levels {
+	size_t n;
+	struct pki_level v[SIM_CERTS_MAX];
+	char date[SIM_CERTS_MAX][24];
+};
+void world_levels(unsigned eval_num, struct world_levels *out);
+void world_eval_date(unsigned eval_num, int day, char out[24]);
+/* When the CRL valid now was issued. Under sim->lock. */
+time_t world_crl_at(struct sim *, enum pki_who, time_t now);
+
+/* platform.c */
+long platform_of_ppid(struct sim *, const char *hex768);
+long platform_of_manifest(const char *hex, unsigned *rev);
+bool platform_by_ppid(const struct sim_platform *);
+
+/* replay.c */
+struct replay *replay_new(size_t n, const char *const *dirs);
+void replay_free(struct replay *);
+void replay_answer(struct ask *, struct answer *);
+
+/* control.c */
+bool control_is(const char *path);
+void control_answer(struct ask *, struct answer *);
+
+#endif
