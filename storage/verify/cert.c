@@ -27,7 +27,7 @@ asn1_time_read(const ASN1_TIME *t, time_t *out)
 	return true;
 }
 
-/* --- one certificate -------------------------------------------------- */
+/* --- one certificate ---------------------------------------------------- */
 
 /* d2i reads BER; what is served again must be the one DER form. */
 static bool
@@ -115,7 +115,7 @@ cert_spki(const X509 *x, unsigned char out[32])
 	OPENSSL_free(p);
 }
 
-/* --- names ------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------- */
 
 bool
 cert_cn_is(const X509 *x, const char *cn)
@@ -143,7 +143,7 @@ name_same(const X509_NAME *a, const X509_NAME *b)
 	       span_eq(span_of(pa, na), span_of(pb, nb));
 }
 
-/* --- algorithms and usage --------------------------------------------- */
+/* --- algorithms and usage ----------------------------------------------- */
 
 bool
 asn1_alg_ok(const X509_ALGOR *alg)
@@ -209,7 +209,7 @@ cert_check_kind(X509 *x, bool ca, struct why *why)
 	return ERR_OK;
 }
 
-/* --- paths ------------------------------------------------------------ */
+/* --- paths -------------------------------------------------------------- */
 
 /*
  * Time is left to the caller's window and revocation to cert_check_crl(), so

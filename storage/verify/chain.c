@@ -19,7 +19,7 @@ static const struct role {
 	[CHAIN_ROOT] = { 1, "root certificate" },
 };
 
-/* --- reading ---------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------ */
 
 static enum err
 chain_decode(struct chain *chain, struct span pem, struct why *why)
@@ -51,13 +51,12 @@ out:
 	return e;
 }
 
-/* --- names: the only thing that keeps the roles apart ------------------ */
+/* --- names: the only thing that keeps the roles apart ------------------- */
 
+/* May x stand at place i? */
 static bool
-cn_fits(const struct chain *chain, size_t i)
+cn_fits(const struct chain *chain, size_t i, const X509 *x)
 {
-	const X509 *x = chain->x[i];
-
 	if (i == chain->n - 1)
 		return cert_cn_is(x, CN_ROOT);
 	if (chain->role == CHAIN_TCB_SIGNING)
@@ -68,17 +67,37 @@ cn_fits(const struct chain *chain, size_t i)
 	return cert_cn_is(x, CN_LEAF);
 }
 
+/*
+ * Bring the certificates into order: genuine quotes exist whose chain is leaf,
+ * root, intermediate (quote-verification 3.2, item 1).
+ */
 static enum err
-chain_check_names(const struct chain *chain, struct why *why)
+chain_order(struct chain *chain, struct why *why)
+{
+	X509 *x;
+	size_t i, k;
+
+	for (i = 0; i < chain->n; i++) {
+		for (k = i; k < chain->n; k++)
+			if (cn_fits(chain, i, chain->x[k]))
+				break;
+		if (k == chain->n)
+			return why_set(why, ERR_CHAIN, "pcs-upstream 6",
+			    "none has the name for place %zu", i + 1);
+		x = chain->x[i];
+		chain->x[i] = chain->x[k];
+		chain->x[k] = x;
+	}
+	return ERR_OK;
+}
+
+static enum err
+chain_check_issuers(const struct chain *chain, struct why *why)
 {
 	size_t i, up;
 
 	for (i = 0; i < chain->n; i++) {
 		up = i + 1 < chain->n ? i + 1 : i;
-		if (!cn_fits(chain, i))
-			return why_set(why, ERR_CHAIN, "pcs-upstream 6",
-			    "certificate %zu has not the name of its role",
-			    i + 1);
 		if (!name_same(X509_get_issuer_name(chain->x[i]),
 			X509_get_subject_name(chain->x[up])))
 			return why_set(why, ERR_CHAIN, "RFC 5280 6.1.3",
@@ -103,7 +122,7 @@ chain_check_kinds(const struct chain *chain, struct why *why)
 	return ERR_OK;
 }
 
-/* --- the root and the path to it --------------------------------------- */
+/* --- the root and the path to it ---------------------------------------- */
 
 /*
  * The anchor is name and key.  A root that came with the chain is only a hint
@@ -125,7 +144,7 @@ chain_check_root(const struct chain *chain, const struct anchors *anchors,
 	return ERR_OK;
 }
 
-static enum err
+enum err
 chain_check_crls(const struct chain *chain, const struct crl *root_crl,
     const struct crl *pck_crl, struct why *why)
 {
@@ -144,13 +163,14 @@ static enum err
 chain_check(struct chain *chain, const struct anchors *anchors,
     const struct crl *root_crl, const struct crl *pck_crl, struct why *why)
 {
-	X509 *mid = chain->n == 3 ? chain->x[1] : NULL;
 	enum err e;
 
-	if ((e = chain_check_names(chain, why)) != ERR_OK ||
+	if ((e = chain_order(chain, why)) != ERR_OK ||
+	    (e = chain_check_issuers(chain, why)) != ERR_OK ||
 	    (e = chain_check_kinds(chain, why)) != ERR_OK ||
 	    (e = chain_check_root(chain, anchors, why)) != ERR_OK ||
-	    (e = cert_check_path(chain->x[0], mid, chain->x[chain->n - 1],
+	    (e = cert_check_path(chain->x[0],
+		 chain->n == 3 ? chain->x[1] : NULL, chain->x[chain->n - 1],
 		 why)) != ERR_OK)
 		return e;
 	return chain_check_crls(chain, root_crl, pck_crl, why);
@@ -208,7 +228,7 @@ chain_unref(struct chain *chain)
 	free(chain);
 }
 
-/* --- writing (pccs-api 7) ---------------------------------------------- */
+/* --- writing (pccs-api 7) ----------------------------------------------- */
 
 struct blob *
 chain_pem(const struct chain *chain)

@@ -12,7 +12,7 @@
 
 #define CRL_DER_MAX (1024 * 1024) /* 3000 entries are 130 kB */
 
-/* --- the three encodings (quote-verification 4.4) --------------------- */
+/* --- the three encodings (quote-verification 4.4) ----------------------- */
 
 /* Text forms may be followed by line ends and C's NUL. */
 static struct span
@@ -79,7 +79,7 @@ crl_parse(struct crl *crl, struct span der, struct why *why)
 	return ERR_OK;
 }
 
-/* --- what it says ----------------------------------------------------- */
+/* --- what it says ------------------------------------------------------- */
 
 static enum err
 crl_read_times(struct crl *crl, struct why *why)
@@ -182,7 +182,7 @@ crl_read_entries(struct crl *crl, struct why *why)
 	return ERR_OK;
 }
 
-/* --- whose it is ------------------------------------------------------ */
+/* --- whose it is -------------------------------------------------------- */
 
 static bool
 akid_fits(const X509_CRL *x, const X509 *issuer)

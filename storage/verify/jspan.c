@@ -93,7 +93,7 @@ bad:
 	    "not a whole JSON object or array");
 }
 
-/* --- the envelope ------------------------------------------------------ */
+/* --- the envelope ------------------------------------------------------- */
 
 struct cut {
 	const char *member;

@@ -17,7 +17,7 @@ enum { PPID = 1, TCB = 2, PCEID = 3, FMSPC = 4, TYPE = 5, INSTANCE = 6 };
 enum { CONFIG = 7, DYNAMIC = 1, CACHED = 2, SMT = 3 };
 enum { PCESVN = 17, CPUSVN = 18 };
 
-/* --- single values ----------------------------------------------------- */
+/* --- single values ------------------------------------------------------ */
 
 static enum err
 octets_read(const SGX_PAIR *pair, void *out, size_t len, struct why *why)
@@ -74,7 +74,7 @@ flag_read(const SGX_PAIR *pair, int *out, struct why *why)
 	return ERR_OK;
 }
 
-/* --- sequences --------------------------------------------------------- */
+/* --- sequences ---------------------------------------------------------- */
 
 typedef enum err (
     *member_fn)(struct pck *, unsigned arc, const SGX_PAIR *, struct why *);

@@ -141,7 +141,7 @@ leaf_read(const struct build *b, struct span der, const struct claim *claim)
 	return e;
 }
 
-/* --- order --------------------------------------------------------------- */
+/* --- order -------------------------------------------------------------- */
 
 static int
 tcb_cmp(const uint8_t a[16], uint16_t a_pcesvn, const uint8_t b[16],
@@ -233,7 +233,7 @@ set_new(const struct chain *ca, const unsigned char pceid[2])
 	return set;
 }
 
-/* --- the JSON body ------------------------------------------------------- */
+/* --- the JSON body ------------------------------------------------------ */
 
 static enum err
 comp_read(const struct jdoc *d, const json_t *tcb, uint8_t out[16])
@@ -359,7 +359,7 @@ out:
 	return e;
 }
 
-/* --- the packed form ------------------------------------------------------ */
+/* --- the packed form ---------------------------------------------------- */
 
 /*
  *   u8    1, the version of this form

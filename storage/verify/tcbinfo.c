@@ -14,7 +14,7 @@
 
 #define CLAUSE "quote-verification 4.2"
 
-/* --- components -------------------------------------------------------- */
+/* --- components --------------------------------------------------------- */
 
 /* Version 3: exactly 16 objects with a svn each; text members are ignored. */
 static enum err
@@ -70,7 +70,7 @@ tdx_components_read(const struct jdoc *d, const struct tcbinfo *info,
 	return ERR_OK;
 }
 
-/* --- levels ------------------------------------------------------------ */
+/* --- levels ------------------------------------------------------------- */
 
 static enum err
 tcb_level_read(const struct jdoc *d, const struct tcbinfo *info,
@@ -139,7 +139,7 @@ tcb_levels_read(const struct jdoc *d, const json_t *obj, struct tcbinfo *info)
 	return ERR_OK;
 }
 
-/* --- TDX modules ------------------------------------------------------- */
+/* --- TDX modules -------------------------------------------------------- */
 
 static enum err
 module_read(const struct jdoc *d, const json_t *obj, struct tdx_module *m)
@@ -238,7 +238,7 @@ modules_read(const struct jdoc *d, const json_t *obj, struct tcbinfo *info)
 	return module_identities_read(d, obj, info);
 }
 
-/* --- the document ------------------------------------------------------ */
+/* --- the document ------------------------------------------------------- */
 
 /* Version 2 has no id and is of SGX (t056: a version 2 that says TDX). */
 static enum err

@@ -19,7 +19,7 @@
 #include <openssl/x509.h>
 #include <time.h>
 
-/* --- words ------------------------------------------------------------ */
+/* --- words -------------------------------------------------------------- */
 
 enum tee { TEE_SGX = 0, TEE_TDX = 0x81 };
 enum enclave { ENCLAVE_QE, ENCLAVE_QVE, ENCLAVE_TDQE, ENCLAVE_QAE, ENCLAVE_N };
@@ -55,7 +55,7 @@ void window_cut(struct window *, time_t from, time_t until);
 enum err window_check(const struct window *, time_t now, time_t skew,
     const char *what, struct why *) MUST_CHECK;
 
-/* --- anchors ---------------------------------------------------------- */
+/* --- anchors ------------------------------------------------------------ */
 
 /* Keys trusted as roots: SHA-256 of DER SubjectPublicKeyInfo. */
 struct anchors {
@@ -74,7 +74,7 @@ bool anchors_has(const struct anchors *, X509 *);
  */
 X509 *anchors_intel_root(const struct anchors *);
 
-/* --- certificates and PEM --------------------------------------------- */
+/* --- certificates and PEM ----------------------------------------------- */
 
 /* notBefore and notAfter of one that came out of a chain. */
 struct window cert_window(const X509 *);
@@ -84,7 +84,7 @@ void cert_spki(const X509 *, unsigned char out[32]);
  * "CERTIFICATE" or "X509 CRL". */
 void pem_write(struct buf *, const char *label, struct span der);
 
-/* --- CRLs (RFC 5280 5; pcs-upstream 6; quote-verification 4.4) -------- */
+/* --- CRLs (RFC 5280 5; pcs-upstream 6; quote-verification 4.4) ---------- */
 
 struct crl {
 	_Atomic unsigned refs;
@@ -111,7 +111,7 @@ bool crl_lists(const struct crl *, const X509 *); /* serial is revoked */
 /* The CRL is of this issuer: same name and same key. */
 bool crl_is_of(const struct crl *, const X509 *issuer);
 
-/* --- chains ----------------------------------------------------------- */
+/* --- chains ------------------------------------------------------------- */
 
 enum chain_role {
 	CHAIN_TCB_SIGNING, /* TCB Signing <- root */
@@ -128,9 +128,9 @@ struct chain {
 	struct window window; /* of all; cert_window() for each */
 };
 /*
- * Exact PEM blocks only (quote-verification 14, PEM), then: length for the
- * role, names exact, P-256 and ecdsa-with-SHA256, key usage and basic
- * constraints, signatures (the root's own too), root's key pinned, and
+ * Exact PEM blocks only (quote-verification 14, PEM), in any order, then:
+ * length for the role, names exact, P-256 and ecdsa-with-SHA256, key usage and
+ * basic constraints, signatures (the root's own too), root's key pinned, and
  * nothing below the root listed in root_crl (may be NULL: not held) nor, for
  * a leaf, in pck_crl (may be NULL).  A CRL that is not of the chain's issuer
  * fails: it could not tell.  Time is not judged.  Costs about a millisecond:
@@ -139,6 +139,9 @@ struct chain {
 enum err chain_read(struct span pem, enum chain_role, const struct anchors *,
     const struct crl *root_crl, const struct crl *pck_crl, struct chain **out,
     struct why *) MUST_CHECK;
+/* The last part alone: for a chain kept while CRLs come and go. */
+enum err chain_check_crls(const struct chain *, const struct crl *root_crl,
+    const struct crl *pck_crl, struct why *) MUST_CHECK;
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
 /* Each block followed by one \n, signer first; and that percent-encoded as
@@ -148,7 +151,7 @@ struct blob *chain_header(const struct chain *);
 /* Of a PCK_CA or PCK chain: which CA. */
 enum pck_ca chain_pck_ca(const struct chain *);
 
-/* --- signed JSON (pcs-upstream 5; quote-verification 4.1) ------------- */
+/* --- signed JSON (pcs-upstream 5; quote-verification 4.1) --------------- */
 
 /*
  * Cut {"<member>":{...},"signature":"<128 hex>"}: *value is the member's
@@ -163,7 +166,7 @@ enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
 enum err sig_check_key(struct span bytes, const unsigned char sig[64],
     EVP_PKEY *key, struct why *) MUST_CHECK;
 
-/* --- TCB info --------------------------------------------------------- */
+/* --- TCB info ----------------------------------------------------------- */
 
 struct tcb_level {
 	uint8_t sgx[16], tdx[16];
@@ -210,7 +213,7 @@ enum err tcbinfo_parse(struct span value, struct tcbinfo **out,
 struct tcbinfo *tcbinfo_ref(struct tcbinfo *);
 void tcbinfo_unref(struct tcbinfo *);
 
-/* --- enclave identity ------------------------------------------------- */
+/* --- enclave identity --------------------------------------------------- */
 
 struct identity {
 	_Atomic unsigned refs;
@@ -232,7 +235,7 @@ enum err identity_parse(struct span value, struct identity **out,
 struct identity *identity_ref(struct identity *);
 void identity_unref(struct identity *);
 
-/* --- TCB evaluation data numbers (pcs-upstream 4.4) ------------------- */
+/* --- TCB evaluation data numbers (pcs-upstream 4.4) --------------------- */
 
 struct evalnum {
 	uint32_t number;
@@ -253,7 +256,7 @@ enum err evalnums_parse(struct span value, struct evalnums **out,
 struct evalnums *evalnums_ref(struct evalnums *);
 void evalnums_unref(struct evalnums *);
 
-/* --- PCK certificates (pcs-upstream 6, 6.1; quote-verification 3) ----- */
+/* --- PCK certificates (pcs-upstream 6, 6.1; quote-verification 3) ------- */
 
 struct pck { /* the facts in one leaf's SGX extension */
 	unsigned char ppid[16], cpusvn[16], pceid[2], fmspc[6];
