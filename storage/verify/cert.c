@@ -77,6 +77,7 @@ cert_read(struct span der, X509 **out, struct why *why)
 	*out = x;
 	x = NULL;
 out:
+	ERR_clear_error();
 	X509_free(x);
 	return e;
 }

@@ -4,6 +4,7 @@
 #include "storage/verify/cert.h"
 #include "storage/verify/pem.h"
 
+#include <openssl/err.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -202,6 +203,7 @@ chain_read(struct span pem, enum chain_role role, const struct anchors *anchors,
 	*out = chain;
 	chain = NULL;
 out:
+	ERR_clear_error();
 	chain_unref(chain);
 	return e;
 }

@@ -149,11 +149,11 @@ crl_read_number(struct crl *crl, struct why *why)
 }
 
 static int
-serial_cmp(const void *a, const void *b)
+entry_cmp(const void *a, const void *b)
 {
-	const ASN1_INTEGER *const *x = a, *const *y = b;
+	const struct crl_entry *x = a, *y = b;
 
-	return ASN1_INTEGER_cmp(*x, *y);
+	return ASN1_INTEGER_cmp(x->serial, y->serial);
 }
 
 /*
@@ -166,7 +166,7 @@ crl_read_entries(struct crl *crl, struct why *why)
 	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl->x);
 	int i, k, n = list == NULL ? 0 : sk_X509_REVOKED_num(list);
 
-	crl->serials = xcalloc((size_t)n, sizeof(crl->serials[0]));
+	crl->entries = xcalloc((size_t)n, sizeof(crl->entries[0]));
 	for (i = 0; i < n; i++) {
 		const X509_REVOKED *r = sk_X509_REVOKED_value(list, i);
 
@@ -175,10 +175,10 @@ crl_read_entries(struct crl *crl, struct why *why)
 				X509_REVOKED_get_ext(r, k)))
 				return why_set(why, ERR_CHAIN, "RFC 5280 5.3",
 				    "entry %d has a critical extension", i);
-		crl->serials[i] = X509_REVOKED_get0_serialNumber(r);
+		crl->entries[i].serial = X509_REVOKED_get0_serialNumber(r);
 	}
 	crl->n = (size_t)n;
-	qsort(crl->serials, crl->n, sizeof(crl->serials[0]), serial_cmp);
+	qsort(crl->entries, crl->n, sizeof(crl->entries[0]), entry_cmp);
 	return ERR_OK;
 }
 
@@ -242,6 +242,8 @@ crl_read(struct span bytes, X509 *issuer, struct crl **out, struct why *why)
 	*out = crl;
 	crl = NULL;
 out:
+	/* d2i may succeed and still leave words about odd extensions. */
+	ERR_clear_error();
 	buf_free(&der);
 	crl_unref(crl);
 	return e;
@@ -260,7 +262,7 @@ crl_unref(struct crl *crl)
 {
 	if (crl == NULL || atomic_fetch_sub(&crl->refs, 1) != 1)
 		return;
-	free(crl->serials);
+	free(crl->entries);
 	X509_CRL_free(crl->x);
 	blob_unref(crl->der);
 	free(crl);
@@ -269,10 +271,10 @@ crl_unref(struct crl *crl)
 bool
 crl_lists(const struct crl *crl, const X509 *x)
 {
-	const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
+	const struct crl_entry key = { X509_get0_serialNumber(x) };
 
-	return crl->n != 0 && bsearch(&serial, crl->serials, crl->n,
-				  sizeof(crl->serials[0]), serial_cmp) != NULL;
+	return crl->n != 0 && bsearch(&key, crl->entries, crl->n,
+				  sizeof(crl->entries[0]), entry_cmp) != NULL;
 }
 
 bool

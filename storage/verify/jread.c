@@ -93,7 +93,7 @@ enum err
 jread_text(const struct jdoc *d, const json_t *obj, const char *name,
     struct span *out)
 {
-	json_t *v;
+	json_t *v = NULL;
 	enum err e;
 
 	if ((e = jread_get(d, obj, name, JSON_STRING, &v)) != ERR_OK)
@@ -121,7 +121,7 @@ enum err
 jread_uint(const struct jdoc *d, const json_t *obj, const char *name,
     uint64_t max, uint64_t *out)
 {
-	json_t *v;
+	json_t *v = NULL;
 	enum err e;
 
 	/* 2.1e1 and 5.0 are reals to jansson, and so not accepted. */

@@ -77,9 +77,8 @@ jspan_value(struct span *s, struct span *value, struct why *why)
 				    "quote-verification 4.2",
 				    "nested deeper than %d", JSON_DEPTH_MAX);
 			open[depth++] = c == '{' ? '}' : ']';
-		} else if (depth == 0 || c == '\0') {
-			goto bad;
-		} else if ((c == '}' || c == ']') && open[--depth] != c) {
+		} else if (depth == 0 || c == '\0' ||
+			   ((c == '}' || c == ']') && open[--depth] != c)) {
 			goto bad;
 		}
 		text.p++;

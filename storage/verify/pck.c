@@ -233,7 +233,7 @@ pck_read(const X509 *x, struct pck *out, struct why *why)
 	struct pck pck = { .dynamic_platform = -1,
 		.cached_keys = -1,
 		.smt_enabled = -1 };
-	struct span der;
+	struct span der = SPAN_NONE;
 	enum err e;
 
 	if ((e = extension_find(x, &der, why)) != ERR_OK ||

@@ -17,7 +17,7 @@ START_TEST(test_genuine_collateral_verifies)
 {
 	char folder[64];
 	struct vfacts f;
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 	const char *stage;
 	size_t i, n, total = 0;
 	char **names;
@@ -99,7 +99,7 @@ START_TEST(test_genuine_pck_chains_verify_under_either_root)
 	struct vset *v = vset_real("sgx/collateral/sgx-00A067110000-2025-06");
 	char folder[64], **names;
 	struct chain *c;
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 
 	for (size_t t = 0; t < 2; t++) {
 		snprintf(folder, sizeof(folder), "%s/pck", tees[t]);
@@ -204,7 +204,7 @@ START_TEST(test_defensible_cases_go_our_way)
 		{ "s103", NULL }, { "s110", "pck-chain" } };
 	char path[64];
 	struct vfacts f;
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

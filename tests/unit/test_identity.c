@@ -271,7 +271,7 @@ START_TEST(test_lies_are_refused_with_their_reason)
 		PKI_BODY_CHANGED, PKI_WRONG_KEY };
 	struct identity *id = NULL;
 	struct evalnums *nums = NULL;
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 	size_t i;
 
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {

@@ -65,7 +65,7 @@ try_extension(struct span sgx, struct pck *out)
 {
 	X509 *x = cert_around(sgx);
 	struct pck pck;
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 	enum err e = pck_read(x, &pck, &why);
 
 	if (e != ERR_OK) {
@@ -243,7 +243,7 @@ START_TEST(test_certificate_without_or_with_two_is_refused)
 	struct pki_pck p = some_pck(PCK_CA_PROCESSOR);
 	X509 *x = pki_pck(pki, &p);
 	struct pck pck = { .pcesvn = 7 };
-	struct why why;
+	struct why why = { ERR_OK, "", "" };
 	int i;
 
 	ck_assert(pck_read(ca, &pck, &why) == ERR_FORMAT);
@@ -319,7 +319,7 @@ vector_check(const char *path, const json_t *want)
 		     "3628633ba235777472e29b6b6c67a49e";
 	struct blob *pem = vector_read(path);
 	struct anchors *anchors = anchors_of(key);
-	const json_t *list = json_object_get(want, "tcb_components"), *v;
+	const json_t *list = json_object_get(want, "tcb_components");
 	struct chain *c;
 	struct pck pck;
 	size_t i;
@@ -332,9 +332,10 @@ vector_check(const char *path, const json_t *want)
 	hex_check(want, "pceid", pck.pceid, 2);
 	hex_check(want, "ppid", pck.ppid, 16);
 	hex_check(want, "cpusvn", pck.cpusvn, 16);
-	json_array_foreach(list, i, v)
-	    ck_assert_int_eq(json_integer_value(v), pck.comp[i]);
-	ck_assert_uint_eq(i, 16);
+	ck_assert_uint_eq(json_array_size(list), 16);
+	for (i = 0; i < 16; i++)
+		ck_assert_int_eq(json_integer_value(json_array_get(list, i)),
+		    pck.comp[i]);
 	ck_assert_int_eq(pck.pcesvn,
 	    json_integer_value(json_object_get(want, "pcesvn")));
 	ck_assert_int_eq(pck.sgx_type,
@@ -386,6 +387,88 @@ START_TEST(test_genuine_extensions_as_recorded)
 }
 END_TEST
 
+/* The pckcerts body that PCS would give for one genuine leaf. */
+static struct blob *
+body_of(const X509 *x, const struct pck *pck)
+{
+	struct buf b = BUF_INIT, pem = BUF_INIT;
+	struct blob *der = pki_der((X509 *)(uintptr_t)x);
+	int i;
+
+	buf_str(&b, "[{\"tcb\":{");
+	for (i = 0; i < 16; i++)
+		buf_printf(&b, "\"sgxtcbcomp%02dsvn\":%u,", i + 1,
+		    pck->comp[i]);
+	buf_printf(&b, "\"pcesvn\":%u},\"tcbm\":\"", pck->pcesvn);
+	buf_hex(&b, span_of(pck->cpusvn, 16));
+	buf_printf(&b, "%02x%02x\",\"cert\":\"", pck->pcesvn & 0xff,
+	    pck->pcesvn >> 8);
+	pem_write(&pem, "CERTIFICATE", blob_span(der));
+	buf_pct(&b, buf_view(&pem));
+	buf_str(&b, "\"}]");
+	buf_free(&pem);
+	blob_unref(der);
+	return buf_blob(&b);
+}
+
+static void
+genuine_check(const char *path, const struct anchors *intel)
+{
+	struct blob *pem = vector_read(path), *body, *up;
+	struct chain *whole, *ca;
+	struct pck_set *set;
+	struct buf b = BUF_INIT;
+	struct why why = { ERR_OK, "", "" };
+	struct pck pck;
+	int i;
+
+	must(chain_read(blob_span(pem), CHAIN_PCK, intel, NULL, NULL, &whole,
+		 NULL) == ERR_OK);
+	must(pck_read(whole->x[0], &pck, NULL) == ERR_OK);
+	for (i = 1; i < 3; i++) {
+		up = pki_pem(whole->x[i]);
+		buf_span(&b, blob_span(up));
+		blob_unref(up);
+	}
+	must(chain_read(buf_view(&b), CHAIN_PCK_CA, intel, NULL, NULL, &ca,
+		 NULL) == ERR_OK);
+	body = body_of(whole->x[0], &pck);
+	ck_assert_msg(pck_set_read(blob_span(body), ca, pck.pceid, NULL, &set,
+			  &why) == ERR_OK,
+	    "%s: %s", path, why.text);
+	ck_assert_uint_eq(set->n, 1);
+	up = pki_der(whole->x[0]);
+	ck_assert(span_eq(blob_span(set->certs[0].der), blob_span(up)));
+	blob_unref(up);
+	ck_assert_mem_eq(set->ppid, pck.ppid, 16);
+	ck_assert_mem_eq(set->fmspc, pck.fmspc, 6);
+	pck_set_unref(set);
+	chain_unref(ca);
+	chain_unref(whole);
+	buf_free(&b);
+	blob_unref(body);
+	blob_unref(pem);
+}
+
+START_TEST(test_genuine_certificates_make_sets)
+{
+	static const char *const folders[] = { "sgx/pck", "tdx/pck" };
+	struct anchors *intel = anchors_of("a0af031289f5d5d4132f9186068a7fc1"
+					   "3628633ba235777472e29b6b6c67a49e");
+	size_t i, n, total = 0;
+
+	for (size_t t = 0; t < 2; t++) {
+		char **names = vnames(folders[t], &n);
+
+		for (i = 0; i < n; i++, total++)
+			genuine_check(names[i], intel);
+		vnames_free(names, n);
+	}
+	ck_assert_uint_eq(total, 25);
+	anchors_free(intel);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -405,6 +488,7 @@ suite(void)
 		return s;
 	v = tcase_create("vectors");
 	tcase_add_test(v, test_genuine_extensions_as_recorded);
+	tcase_add_test(v, test_genuine_certificates_make_sets);
 	suite_add_tcase(s, v);
 	return s;
 }
@@ -415,7 +499,7 @@ main(void)
 	SRunner *r = srunner_create(suite());
 	int failed;
 
-	vectors_skipped(1);
+	vectors_skipped(2);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -308,7 +308,7 @@ literal(struct pck_cert *certs, size_t n, struct tcb_level *levels,
 			if (ge(c->comp, c->pcesvn, levels[k].sgx,
 				levels[k].pcesvn))
 				break;
-		for (m = 0; m < len[k] && k < n_levels; m++)
+		for (m = 0; k < n_levels && m < len[k]; m++)
 			if (ge(c->comp, c->pcesvn, bucket[k][m]->comp,
 				bucket[k][m]->pcesvn))
 				break;

@@ -156,7 +156,7 @@ START_TEST(test_signed_documents_verify_as_recorded)
 			bool want =
 			    json_is_true(json_object_get(doc, "signature_ok"));
 			struct blob *body;
-			struct why why;
+			struct why why = { ERR_OK, "", "" };
 			enum err e;
 
 			snprintf(path, sizeof(path), "%s/%s", tees[t],
