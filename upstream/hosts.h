@@ -1,0 +1,70 @@
+/*
+ * The origins we ask, each with the queue of flights that wait for a slot
+ * and with what has been counted.  Belongs to the fetch thread; the counters
+ * alone may be read by any thread (hosts_metrics).  Private to upstream/.
+ */
+#ifndef UPSTREAM_HOSTS_H
+#define UPSTREAM_HOSTS_H
+
+#include "config/base/blob.h"
+#include "config/config.h"
+#include "upstream/origin.h"
+
+#include <jansson.h>
+#include <sys/queue.h>
+
+struct flight;
+struct hosts;
+struct loop;
+
+#define HOSTS_MAX   64   /* origins in one process; configurations are small */
+#define HOST_QUEUED 4096 /* flights waiting for one origin */
+
+TAILQ_HEAD(flight_list, flight);
+
+struct host {
+	char *name; /* "https://host:port" */
+	struct hosts *hosts;
+	struct origin origin;
+	/* Waited for by a client; not waited for by one. */
+	struct flight_list front, back;
+	size_t n_queued;
+	struct timer *timer; /* when the queue can move on */
+	struct host_count *count;
+	bool pumping;
+};
+
+/* Milliseconds that stand still for no one: monotonic, and moved with the
+ * virtual clock of tests, so that rests and pauses end under it. */
+int64_t hosts_ms(void);
+struct origin_now hosts_now(void);
+
+struct hosts *hosts_new(struct loop *, struct config *);
+/* No flight may be queued any more. */
+void hosts_free(struct hosts *);
+void hosts_configure(struct hosts *, struct config *);
+/* The origin of that name, made at the first use; NULL: too many. */
+struct host *hosts_get(struct hosts *, const char *name);
+/* Look at every queue again: the clock has moved. */
+void hosts_tick(struct hosts *);
+/* Called when an origin that was down has answered. */
+void hosts_on_recovery(struct hosts *, void (*fn)(void *), void *arg);
+
+/*
+ * Queue a flight for a slot.  flight_slot() or flight_denied() is called,
+ * now or later.
+ */
+void host_queue(struct host *, struct flight *, bool background);
+void host_unqueue(struct host *, struct flight *);
+/* The same flight is now waited for by a client. */
+void host_promote(struct host *, struct flight *);
+/* An exchange ended: origin_done(), counters, log, and the queue moves on. */
+void host_done(struct host *, bool probe, const struct why *health,
+    int64_t retry_after_s, int status, int64_t us);
+void host_left(struct host *, bool probe);
+
+json_t *hosts_json(const struct hosts *); /* new reference */
+/* Any thread. */
+void hosts_metrics(const struct hosts *, struct buf *);
+
+#endif

@@ -1,0 +1,95 @@
+#include "upstream/vendor.h"
+
+#include "config/base/must.h"
+
+#include <stddef.h>
+
+const struct vendor *
+vendor_of(const struct coll_key *key)
+{
+	must(key->kind < COLL_N);
+	/* Every kind there is comes from Intel; the next vendor's kinds get
+	 * their case here. */
+	return &vendor_pcs;
+}
+
+/*
+ * What a mirror that is a cache itself says when it merely does not hold the
+ * object: larder in a header, Intel's PCCS by its one text (pccs-api 2, 12 #6).
+ */
+static bool
+only_not_cached(const struct reply *r)
+{
+	struct span reason = reply_header(r, "Larder-Reason");
+
+	if (reason.len != 0)
+		return !span_eq_str(reason, err_token(ERR_UP_ABSENT)) &&
+		       !span_eq_str(reason, err_token(ERR_UP_REFUSED));
+	return span_eq_str(buf_view(&r->body),
+	    "No cache data for this platform.");
+}
+
+enum err
+vendor_status(const struct reply *r, struct why *why)
+{
+	struct span code = reply_header(r, "Error-Code");
+	int len = code.len > 60 ? 60 : (int)code.len;
+	enum err e;
+
+	switch (r->status) {
+	case 200:
+		return ERR_OK;
+	case 404:
+		e = only_not_cached(r) ? ERR_NOT_CACHED : ERR_UP_ABSENT;
+		break;
+	case 400:
+		e = ERR_UP_REFUSED;
+		break;
+	case 401:
+	case 403:
+		e = ERR_UP_AUTH;
+		break;
+	case 410:
+		e = ERR_UP_GONE;
+		break;
+	case 429:
+		e = ERR_UP_THROTTLED;
+		break;
+	default:
+		e = ERR_UP_ERROR;
+		break;
+	}
+	if (len == 0)
+		return why_set(why, e, "pcs-upstream 2", "HTTP %d", r->status);
+	return why_set(why, e, "pcs-upstream 2", "HTTP %d, Error-Code %.*s",
+	    r->status, len, (const char *)code.p);
+}
+
+bool
+vendor_try_next(enum err e)
+{
+	switch (e) {
+	case ERR_FORMAT:
+	case ERR_RANGE:
+	case ERR_TOO_BIG:
+	case ERR_BADSIG:
+	case ERR_CHAIN:
+	case ERR_ROOT:
+	case ERR_REVOKED:
+	case ERR_EXPIRED:
+	case ERR_NOT_YET:
+	case ERR_NOT_ASKED:
+	case ERR_OLDER:
+	case ERR_NO_ROOT:
+	case ERR_UP_AUTH:
+	case ERR_UP_THROTTLED:
+	case ERR_UP_ERROR:
+	case ERR_UP_DOWN:
+	case ERR_UP_SLOW:
+	case ERR_UP_CLOSED:
+	case ERR_NOT_CACHED:
+		return true;
+	default:
+		return false;
+	}
+}
