@@ -83,6 +83,9 @@ daemon_start(struct daemon *d, struct why *why)
 static void
 daemon_stop(struct daemon *d)
 {
+	/* Whoever still waits for a fetch is answered while its loop runs. */
+	if (d->upstream != NULL)
+		upstream_drain(d->upstream);
 	if (d->server != NULL)
 		server_free(d->server);
 	if (d->upstream != NULL)

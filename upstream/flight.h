@@ -171,6 +171,8 @@ void flight_join(struct flight *, struct waiter *);
 struct flight *flight_ref(struct flight *);
 void flight_unref(struct flight *);
 struct flight *flight_cast(void *);
+/* A client waits for it, not only our own background work. */
+bool flight_has_client(const struct flight *);
 
 /* From the job. */
 void flight_go(struct flight *);
@@ -178,6 +180,9 @@ void flight_won(struct flight *);
 /* This answer is no good, or there is none: the next mirror, once more
  * after a moment, or the end. */
 void flight_lost(struct flight *, enum err, const struct why *);
+
+/* From the table, when it is drained. */
+void flight_abort(struct flight *);
 
 /* From the queue of an origin. */
 void flight_slot(struct flight *, bool probe);

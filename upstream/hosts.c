@@ -272,6 +272,21 @@ host_promote(struct host *h, struct flight *f)
 	TAILQ_INSERT_TAIL(&h->front, f, queue_link);
 }
 
+int64_t
+hosts_next(const struct hosts *hs)
+{
+	int64_t now = hosts_ms(), until, first = 0;
+	size_t i;
+
+	for (i = 0; i < hs->n; i++) {
+		if (origin_look(&hs->host[i]->origin, now, &until) == ORIGIN_GO)
+			continue;
+		if (first == 0 || until - now < first)
+			first = until - now;
+	}
+	return first;
+}
+
 void
 hosts_tick(struct hosts *hs)
 {

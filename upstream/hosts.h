@@ -45,6 +45,9 @@ void hosts_free(struct hosts *);
 void hosts_configure(struct hosts *, struct config *);
 /* The origin of that name, made at the first use; NULL: too many. */
 struct host *hosts_get(struct hosts *, const char *name);
+/* When the first origin that rests or pauses may be asked again, in
+ * milliseconds from now; 0: none does. */
+int64_t hosts_next(const struct hosts *);
 /* Look at every queue again: the clock has moved. */
 void hosts_tick(struct hosts *);
 /* Called when an origin that was down has answered. */

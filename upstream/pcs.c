@@ -275,6 +275,7 @@ pcs_platform_reply(const struct reply *r, struct pcs_platform *out,
     struct why *why)
 {
 	struct span fmspc = reply_header(r, "SGX-FMSPC");
+	struct span ca = reply_header(r, "SGX-PCK-Certificate-CA-Type");
 	unsigned char bytes[6];
 	enum err e;
 
@@ -290,6 +291,11 @@ pcs_platform_reply(const struct reply *r, struct pcs_platform *out,
 		hex_upper(span_of(bytes, sizeof(bytes)), out->fmspc);
 	else if (pcs_body_fmspc(out->body, out->fmspc, NULL) != ERR_OK)
 		out->fmspc[0] = '\0'; /* the gate will say what is wrong */
+	out->has_ca = span_eq_nocase(ca, pck_ca_name(PCK_CA_PROCESSOR)) ||
+		      span_eq_nocase(ca, pck_ca_name(PCK_CA_PLATFORM));
+	out->ca = span_eq_nocase(ca, pck_ca_name(PCK_CA_PLATFORM))
+		      ? PCK_CA_PLATFORM
+		      : PCK_CA_PROCESSOR;
 	return ERR_OK;
 }
 

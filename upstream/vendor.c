@@ -2,6 +2,7 @@
 
 #include "config/base/must.h"
 
+#include <ctype.h>
 #include <stddef.h>
 
 const struct vendor *
@@ -29,11 +30,24 @@ only_not_cached(const struct reply *r)
 	    "No cache data for this platform.");
 }
 
+/* PCS names its reasons in one word; anything else is not repeated. */
+static struct span
+error_code(const struct reply *r)
+{
+	struct span s = reply_header(r, "Error-Code");
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		if (!isalnum(s.p[i]))
+			return SPAN_NONE;
+	}
+	return s.len > 60 ? SPAN_NONE : s;
+}
+
 enum err
 vendor_status(const struct reply *r, struct why *why)
 {
-	struct span code = reply_header(r, "Error-Code");
-	int len = code.len > 60 ? 60 : (int)code.len;
+	struct span code = error_code(r);
 	enum err e;
 
 	switch (r->status) {
@@ -59,10 +73,10 @@ vendor_status(const struct reply *r, struct why *why)
 		e = ERR_UP_ERROR;
 		break;
 	}
-	if (len == 0)
+	if (code.len == 0)
 		return why_set(why, e, "pcs-upstream 2", "HTTP %d", r->status);
 	return why_set(why, e, "pcs-upstream 2", "HTTP %d, Error-Code %.*s",
-	    r->status, len, (const char *)code.p);
+	    r->status, (int)code.len, (const char *)code.p);
 }
 
 bool

@@ -51,6 +51,8 @@ void pcs_platform_request(const struct config *, const struct platform_ask *,
 struct pcs_platform {
 	struct span body, chain; /* borrowed from the reply */
 	char fmspc[13];          /* upper case; "": not to be found out */
+	bool has_ca;
+	enum pck_ca ca;
 };
 enum err pcs_platform_reply(const struct reply *, struct pcs_platform *out,
     struct why *) MUST_CHECK;
