@@ -164,11 +164,13 @@ struct token_grant {
 enum token_state token_check(const struct config *, struct span token,
     time_t now, struct token_grant *out) MUST_CHECK;
 /*
- * Hash a token as every named row asks and remember the verdicts.  Slow: not
- * for a loop that serves.  Any thread; token_check() afterwards knows more,
- * with this configuration or any other that has the same hashes.
+ * The same, and never TOKEN_UNPROVEN: hash the token as the named rows ask
+ * and remember the verdicts for token_check(), with this configuration or
+ * any other that has the same hashes.  Slow: not for a loop that serves.
+ * Any thread.
  */
-void token_prove(const struct config *, struct span token, time_t now);
+enum token_state token_prove(const struct config *, struct span token,
+    time_t now, struct token_grant *out) MUST_CHECK;
 /* A new token, 256 random bits as base64url, appended. */
 void token_make(struct buf *out);
 /* A token's hash for tokens.named[].hash, with a new salt, appended. */
