@@ -288,8 +288,12 @@ static int
 cli_command_run(const struct cli_command *command, int argc, char **argv)
 {
 	struct cli cli = { .command = command };
+	char name[48];
 	int rc;
 
+	/* What getopt's own messages begin with. */
+	snprintf(name, sizeof(name), "larder %s", command->name);
+	argv[0] = name;
 	cli_opts(&cli);
 	if (!cli_parse(&cli, argc, argv)) {
 		fprintf(stderr, "try larder %s --help\n", command->name);

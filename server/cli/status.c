@@ -1,0 +1,160 @@
+/*
+ * larder status: what is held and how fresh it is, and how the upstreams are.
+ */
+#include "config/base/blob.h"
+#include "config/base/clock.h"
+#include "config/base/must.h"
+#include "server/cli/cli.h"
+#include "server/cli/show.h"
+#include "upstream/fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *
+text_of(const json_t *row, const char *member)
+{
+	return json_string_value(json_object_get(row, member));
+}
+
+/* "in 12 d", "4 h ago": a date as people think of it; "-" for none. */
+static void
+date_text(const char *date, time_t now, char *out, size_t len)
+{
+	time_t at;
+	long long s;
+	const char *sign;
+
+	if (date == NULL ||
+	    time_read(span_of(date, strlen(date)), &at) != ERR_OK) {
+		snprintf(out, len, "-");
+		return;
+	}
+	s = (long long)(at - now);
+	sign = s < 0 ? " ago" : "";
+	s = s < 0 ? -s : s;
+	if (s >= 2 * 86400)
+		snprintf(out, len, "%s%lld d%s", *sign ? "" : "in ", s / 86400,
+		    sign);
+	else if (s >= 2 * 3600)
+		snprintf(out, len, "%s%lld h%s", *sign ? "" : "in ", s / 3600,
+		    sign);
+	else
+		snprintf(out, len, "%s%lld min%s", *sign ? "" : "in ", s / 60,
+		    sign);
+}
+
+static void
+status_objects(json_t *objects, time_t now)
+{
+	struct table *t = table_new(6);
+	char next[32], fetched[32];
+	json_t *row;
+	size_t i;
+
+	table_cell(t, "OBJECT");
+	table_cell(t, "STATE");
+	table_cell(t, "NEXT UPDATE");
+	table_cell(t, "FETCHED");
+	table_cell(t, "FROM");
+	table_cell(t, "LAST ERROR");
+	json_array_foreach(objects, i, row)
+	{
+		date_text(text_of(row, "next_update"), now, next, sizeof(next));
+		date_text(text_of(row, "fetched_at"), now, fetched,
+		    sizeof(fetched));
+		table_cell(t, text_of(row, "key"));
+		table_cell(t, text_of(row, "state"));
+		table_cell(t, next);
+		table_cell(t, fetched);
+		table_cell(t, text_of(row, "source"));
+		table_cell(t, text_of(row, "last_error"));
+	}
+	table_print(t, stdout, 0);
+	table_free(t);
+}
+
+/* How many objects end within so many days; each is named on stderr. */
+static size_t
+status_ending(const struct cli *cli, json_t *objects, time_t now, long days)
+{
+	const char *next;
+	json_t *row;
+	size_t i, n = 0;
+	time_t at;
+
+	json_array_foreach(objects, i, row)
+	{
+		next = text_of(row, "next_update");
+		if (next == NULL || time_read(span_str(next), &at) != ERR_OK ||
+		    at - now > days * 86400)
+			continue;
+		cli_fail(cli, "%s ends at %s", text_of(row, "key"), next);
+		n++;
+	}
+	return n;
+}
+
+/* Everything that has no table of its own. */
+static void
+status_rest(const struct cli *cli, json_t *doc)
+{
+	json_t *rest = json_copy(doc);
+	char *text;
+
+	must(rest != NULL);
+	json_object_del(rest, "objects");
+	text = json_dumps(rest, 0);
+	must(text != NULL);
+	(void)show_json(cli, span_str(text));
+	free(text);
+	json_decref(rest);
+}
+
+static int
+cmd_status(struct cli *cli)
+{
+	struct cli_ask ask = { .method = "GET", .path = "/v1/status" };
+	struct http_answer answer = { 0 };
+	json_t *doc = NULL, *objects;
+	time_t now = clock_now();
+	long days;
+	int rc;
+
+	if (!cli_number(cli, "within", 0, 3650, 0, &days))
+		return CLI_USAGE;
+	if ((rc = cli_ask_ok(cli, &ask, &answer)) != CLI_OK)
+		return rc;
+	rc = CLI_FAILED;
+	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
+		goto out;
+	objects = json_object_get(doc, "objects");
+	if (cli_has(cli, "json")) {
+		(void)show_json(cli, buf_view(&answer.body));
+	} else {
+		status_rest(cli, doc);
+		putchar('\n');
+		status_objects(objects, now);
+	}
+	fflush(stdout);
+	if (status_ending(cli, objects, now, days) == 0)
+		rc = CLI_OK;
+out:
+	json_decref(doc);
+	http_answer_free(&answer);
+	return rc;
+}
+
+static const struct cli_opt status_opts[] = {
+	{ "within", 'w', "DAYS",
+	    "exit 1 if something ends within so many days (0:\n"
+	    "has ended)" },
+	{ NULL, 0, NULL, NULL },
+};
+
+const struct cli_command cli_status_commands[] = {
+	{ "status", "", 0, 0, CLI_SERVER | CLI_TOKEN | CLI_JSON, status_opts,
+	    "Show what is held, how fresh it is, and the upstreams", NULL,
+	    cmd_status },
+	{ 0 },
+};
