@@ -10,33 +10,8 @@
 #include "server/cli/cli.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* RFC 7914 2: N = 2^15 with r = 8 takes 32 MB and some 60 ms. */
-#define SCRYPT_LN 15
-#define SCRYPT_R  8
-#define SCRYPT_P  1
-
-/* "$scrypt$ln=15,r=8,p=1$salt$hash" of a token. */
-static enum err
-hash_scrypt(struct span token, struct buf *out, struct why *why)
-{
-	unsigned char salt[16], key[32];
-
-	random_bytes(salt, sizeof(salt));
-	if (EVP_PBE_scrypt((const char *)token.p, token.len, salt, sizeof(salt),
-		1u << SCRYPT_LN, SCRYPT_R, SCRYPT_P, 64 << 20, key,
-		sizeof(key)) != 1)
-		return why_set(why, ERR_INTERNAL, "RFC 7914", "scrypt failed");
-	buf_printf(out, "$scrypt$ln=%d,r=%d,p=%d$", SCRYPT_LN, SCRYPT_R,
-	    SCRYPT_P);
-	buf_base64url(out, span_of(salt, sizeof(salt)));
-	buf_str(out, "$");
-	buf_base64url(out, span_of(key, sizeof(key)));
-	return ERR_OK;
-}
 
 /* PCCS's form: SHA-512 of the bare token, 128 hex digits (pccs-api 3). */
 static void
@@ -58,7 +33,7 @@ hash_token(const struct cli *cli, struct span token, struct buf *out,
 	if (cli_has(cli, "sha512"))
 		hash_sha512(token, out);
 	else
-		e = hash_scrypt(token, out, why);
+		e = token_hash(token, out, why);
 	buf_add(out, "", 1);
 	return e;
 }
@@ -90,15 +65,12 @@ static enum err
 add_token(const struct cli *cli, struct buf *out, struct why *why)
 {
 	const char *path = cli_value(cli, "token-file");
-	unsigned char raw[32];
 	enum err e = ERR_OK;
 
-	if (path != NULL) {
+	if (path != NULL)
 		e = cli_read_line(path, out, why);
-	} else {
-		random_bytes(raw, sizeof(raw));
-		buf_base64url(out, span_of(raw, sizeof(raw)));
-	}
+	else
+		token_make(out);
 	buf_add(out, "", 1);
 	return e;
 }
@@ -237,16 +209,20 @@ list_add(json_t *list, bool text, const char *name, const char *role,
 			     "role", role, "form", form, "expires", end)) == 0);
 }
 
-/* PCCS's tokens have no name: the first digits of their hash stand for it. */
+/* PCCS's tokens have no name: where they are, or the first digits of their
+ * hash, stands for it. */
 static void
 list_sha512(json_t *list, bool text, const struct config_list *hashes,
     const char *role)
 {
-	char name[16];
+	char name[256];
 	size_t i;
 
 	for (i = 0; i < hashes->n; i++) {
-		snprintf(name, sizeof(name), "#%.8s", hashes->v[i]);
+		if (hex_is(span_str(hashes->v[i]), 128))
+			snprintf(name, sizeof(name), "#%.8s", hashes->v[i]);
+		else
+			snprintf(name, sizeof(name), "%s", hashes->v[i]);
 		list_add(list, text, name, role, "sha512", NULL, "");
 	}
 }
@@ -276,8 +252,8 @@ cmd_list(struct cli *cli)
 			? " (over)"
 			: "");
 	}
-	list_sha512(list, text, &config->tokens.admin_sha512, "admin");
-	list_sha512(list, text, &config->tokens.user_sha512, "user");
+	list_sha512(list, text, &config->tokens.admin_sha512_from, "admin");
+	list_sha512(list, text, &config->tokens.user_sha512_from, "user");
 	if (!text)
 		print_json(list, 0);
 out:
@@ -305,7 +281,7 @@ cmd_revoke(struct cli *cli)
 		    cli->argv[0]);
 		goto out;
 	}
-	row = token_row(t->name, role_name(t->role), t->hash, clock_now());
+	row = token_row(t->name, role_name(t->role), t->hash_from, clock_now());
 	if (!cli_has(cli, "json"))
 		printf("remove its row from \"tokens.named\" of %s,\n"
 		       "or put this one in its place, and send larderd "
