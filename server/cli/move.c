@@ -160,7 +160,7 @@ const struct cli_command cli_move_commands[] = {
 	    cmd_collateral },
 	{ "export", "", 0, 0, CLI_SERVER | CLI_TOKEN | CLI_OUT, export_opts,
 	    "Write the list of platforms, as pccsadmin get does",
-	    "PcsClientTool fetch turns the list into a document for import.\n",
+	    "larder collect turns the list into a document for import.\n",
 	    cmd_export },
 	{ "import", "FILE...", 1, -1, CLI_SERVER | CLI_TOKEN, import_opts,
 	    "Upload documents of collateral, as pccsadmin put does",
