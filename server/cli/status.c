@@ -99,11 +99,11 @@ status_ending(const struct cli *cli, json_t *objects, time_t now, long days)
 static void
 status_rest(const struct cli *cli, json_t *doc)
 {
-	json_t *rest = json_copy(doc);
+	json_t *rest = json_deep_copy(doc);
 	char *text;
 
 	must(rest != NULL);
-	json_object_del(rest, "objects");
+	json_object_del(json_object_get(rest, "storage"), "objects");
 	text = json_dumps(rest, 0);
 	must(text != NULL);
 	(void)show_json(cli, span_str(text));
@@ -128,7 +128,7 @@ cmd_status(struct cli *cli)
 	rc = CLI_FAILED;
 	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
 		goto out;
-	objects = json_object_get(doc, "objects");
+	objects = json_object_get(json_object_get(doc, "storage"), "objects");
 	if (cli_has(cli, "json")) {
 		(void)show_json(cli, buf_view(&answer.body));
 	} else {
