@@ -103,7 +103,7 @@ packages-present:
 
 .PHONY: test
 test: packages
-	$(Q)$(MAKE) --no-print-directory test-built
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) test-built
 
 .PHONY: test-built
 test-built: all $(TESTS)
@@ -114,7 +114,7 @@ test-built: all $(TESTS)
 # A tour on a simulated upstream: packages, build, two minutes at most.
 .PHONY: demo demo-built
 demo: packages
-	$(Q)$(MAKE) --no-print-directory demo-built
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) demo-built
 
 demo-built: all
 	$(Q)B=$B deploy/demo.sh
@@ -123,7 +123,7 @@ demo-built: all
 # the first run makes and later runs keep.
 .PHONY: run run-built
 run: packages
-	$(Q)$(MAKE) --no-print-directory run-built
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) run-built
 
 run-built: all
 	$(Q)B=$B deploy/run.sh
@@ -132,7 +132,7 @@ run-built: all
 .PHONY: bench bench-built
 bench: packages
 	$(Q)deploy/packages.sh $(DEBIAN_BENCH)
-	$(Q)$(MAKE) --no-print-directory bench-built
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) bench-built
 
 bench-built: all $(BENCH)
 	$(Q)B=$B tests/bench/bench.sh
