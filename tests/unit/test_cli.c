@@ -7,124 +7,19 @@
 #include "config/base/must.h"
 #include "config/config.h"
 #include "server/cli/cli.h"
+#include "tests/kit/run.h"
 
 #include <check.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define ARGS_MAX 16
-
-static char dir[] = "/tmp/larder-cli-XXXXXX";
-
-/* --- running ---------------------------------------------------------- */
-
-struct run {
-	int status;
-	struct buf out, err;
-};
-
-static void
-run_free(struct run *r)
-{
-	buf_free(&r->out);
-	buf_free(&r->err);
-}
-
-static void
-slurp(const char *path, struct buf *out)
-{
-	char part[4096];
-	size_t n;
-	FILE *f = fopen(path, "r");
-
-	ck_assert_msg(f != NULL, "%s", path);
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, part, n);
-	fclose(f);
-	buf_add(out, "", 1);
-	out->len--;
-}
-
-static const char *
-in_dir(const char *name)
-{
-	static char path[8][256];
-	static int i;
-
-	i = (i + 1) % 8;
-	snprintf(path[i], sizeof(path[i]), "%s/%s", dir, name);
-	return path[i];
-}
-
-static void
-spill(const char *name, const char *text)
-{
-	FILE *f = fopen(in_dir(name), "w");
-
-	must(f != NULL);
-	fputs(text, f);
-	fclose(f);
-}
-
-/* Point a descriptor of this (child) process at a file. */
-static void
-redirect(int fd, const char *path, int flags)
-{
-	int file = open(path, flags, 0600);
-
-	if (file == -1 || dup2(file, fd) == -1)
-		_exit(99);
-	close(file);
-}
-
-/*
- * "larder" runs cli_run() here, so that sanitizers and coverage see it;
- * anything else is a program.  Words are separated by blanks.
- */
-static struct run
-run_in(const char *input, const char *line)
-{
-	struct run r = { 0 };
-	char *text = xstrdup(line), *argv[ARGS_MAX + 1], *save = NULL;
-	int argc = 0, ws;
-	pid_t pid;
-
-	for (char *w = strtok_r(text, " ", &save); w != NULL;
-	     w = strtok_r(NULL, " ", &save)) {
-		must(argc < ARGS_MAX);
-		argv[argc++] = w;
-	}
-	argv[argc] = NULL;
-	spill("in", input);
-	fflush(NULL);
-	must((pid = fork()) != -1);
-	if (pid == 0) {
-		redirect(0, in_dir("in"), O_RDONLY);
-		redirect(1, in_dir("out"), O_WRONLY | O_CREAT | O_TRUNC);
-		redirect(2, in_dir("err"), O_WRONLY | O_CREAT | O_TRUNC);
-		if (strcmp(argv[0], "larder") == 0)
-			exit(cli_run(argc, argv));
-		execvp(argv[0], argv);
-		_exit(98);
-	}
-	must(waitpid(pid, &ws, 0) == pid);
-	r.status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 200;
-	slurp(in_dir("out"), &r.out);
-	slurp(in_dir("err"), &r.err);
-	free(text);
-	return r;
-}
 
 static struct run
 run(const char *line)
 {
-	return run_in("", line);
+	return run_line("", line);
 }
 
 /* Exit status and a text on standard output or error. */
@@ -139,17 +34,6 @@ check_run(const char *line, int status, const char *text)
 			  strstr(r.err.p, text) != NULL,
 	    "%s: no \"%s\" in\n%s%s", line, text, r.out.p, r.err.p);
 	run_free(&r);
-}
-
-/* A program of this build. */
-static const char *
-program(const char *name)
-{
-	static char path[256];
-	const char *b = getenv("B");
-
-	snprintf(path, sizeof(path), "%s/%s", b == NULL ? "build" : b, name);
-	return path;
 }
 
 static const char *
@@ -220,7 +104,7 @@ START_TEST(test_manual_names_every_command_and_option)
 	char text[80];
 	size_t i;
 
-	slurp("deploy/man/larder.1", &page);
+	page = run_slurp("deploy/man/larder.1");
 	for (i = 0; (c = cli_command_at(i)) != NULL; i++) {
 		snprintf(text, sizeof(text), ".It Nm Cm %s", c->name);
 		ck_assert_msg(strstr(page.p, text) != NULL, "%s", text);
@@ -263,15 +147,16 @@ START_TEST(test_failed_job_is_1)
 	setenv("LARDER_SERVER", "http://127.0.0.1:9", 1);
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		check_run(lines[i], 1, "127.0.0.1");
-	spill("quote", "not a quote");
-	check_run(words("larder collateral", in_dir("quote"), NULL), 1,
+	run_spill("quote", "not a quote");
+	check_run(words("larder collateral", run_path("quote"), NULL), 1,
 	    "127.0.0.1");
 	unsetenv("LARDER_SERVER");
 	check_run("larder collateral /nonexistent", 1, "/nonexistent");
 	check_run("larder import /nonexistent", 1, "/nonexistent");
-	check_run(words("larder import", in_dir("quote"), NULL), 1, "quote:1");
-	spill("empty.json", "{}");
-	check_run(words("larder import", in_dir("empty.json"), NULL), 1,
+	check_run(words("larder import", run_path("quote"), NULL), 1,
+	    "quote:1");
+	run_spill("empty.json", "{}");
+	check_run(words("larder import", run_path("empty.json"), NULL), 1,
 	    "neither a bundle");
 	check_run("larder export --peek", 2, "--platforms");
 	check_run("larder status --server unix:/nonexistent", 1, "larder");
@@ -287,16 +172,16 @@ START_TEST(test_config_check)
 {
 	struct run r;
 
-	spill("good.json", "{\"mode\": \"offline\"}");
-	spill("bad.json", "{\n\"mode\": \"offline\",\n\"modes\": 1\n}");
-	check_run(words("larder config check", in_dir("good.json"), NULL), 0,
+	run_spill("good.json", "{\"mode\": \"offline\"}");
+	run_spill("bad.json", "{\n\"mode\": \"offline\",\n\"modes\": 1\n}");
+	check_run(words("larder config check", run_path("good.json"), NULL), 0,
 	    "no problem");
-	r = run(words("larder config check", in_dir("bad.json"), NULL));
+	r = run(words("larder config check", run_path("bad.json"), NULL));
 	ck_assert_int_eq(r.status, 1);
 	ck_assert_ptr_nonnull(strstr(r.err.p, "bad.json:3: "));
 	ck_assert_ptr_nonnull(strstr(r.err.p, "modes"));
 	run_free(&r);
-	check_run(words("larder config dump", in_dir("bad.json"), NULL), 1,
+	check_run(words("larder config dump", run_path("bad.json"), NULL), 1,
 	    "bad.json:3: ");
 }
 END_TEST
@@ -306,27 +191,24 @@ START_TEST(test_larderd_checks_and_dumps)
 	char line[600];
 	struct run r, again;
 
-	spill("good.json", "{\"mode\": \"offline\"}");
-	spill("bad.json", "{\n\"mode\": \"offline\",\n\"modes\": 1\n}");
-	snprintf(line, sizeof(line), "%s -t -c %s", program("larderd"),
-	    in_dir("good.json"));
+	run_spill("good.json", "{\"mode\": \"offline\"}");
+	run_spill("bad.json", "{\n\"mode\": \"offline\",\n\"modes\": 1\n}");
+	snprintf(line, sizeof(line), "larderd -t -c %s", run_path("good.json"));
 	check_run(line, 0, "no problem");
-	snprintf(line, sizeof(line), "%s --test %s", program("larderd"),
-	    in_dir("bad.json"));
+	snprintf(line, sizeof(line), "larderd --test %s", run_path("bad.json"));
 	check_run(line, 1, "bad.json:3: ");
-	snprintf(line, sizeof(line), "%s -T -c %s", program("larderd"),
-	    in_dir("bad.json"));
+	snprintf(line, sizeof(line), "larderd -T -c %s", run_path("bad.json"));
 	check_run(line, 1, "bad.json:3: ");
 	/* The dump is a configuration that dumps to itself. */
-	snprintf(line, sizeof(line), "%s --dump %s", program("larderd"),
-	    in_dir("good.json"));
+	snprintf(line, sizeof(line), "larderd --dump %s",
+	    run_path("good.json"));
 	r = run(line);
 	ck_assert_int_eq(r.status, 0);
 	ck_assert_ptr_nonnull(strstr(r.out.p, "offline"));
 	ck_assert_ptr_nonnull(strstr(r.out.p, "client_wait_ms"));
-	spill("whole.json", r.out.p);
-	snprintf(line, sizeof(line), "%s --dump --config %s",
-	    program("larderd"), in_dir("whole.json"));
+	run_spill("whole.json", r.out.p);
+	snprintf(line, sizeof(line), "larderd --dump --config %s",
+	    run_path("whole.json"));
 	again = run(line);
 	ck_assert_str_eq(r.out.p, again.out.p);
 	run_free(&r);
@@ -336,18 +218,11 @@ END_TEST
 
 START_TEST(test_larderd_usage)
 {
-	char line[600];
-
-	snprintf(line, sizeof(line), "%s --help", program("larderd"));
-	check_run(line, 0, "usage: larderd");
-	snprintf(line, sizeof(line), "%s -V", program("larderd"));
-	check_run(line, 0, "larderd ");
-	snprintf(line, sizeof(line), "%s --nonsense", program("larderd"));
-	check_run(line, 2, "nonsense");
-	snprintf(line, sizeof(line), "%s a b", program("larderd"));
-	check_run(line, 2, "--help");
-	snprintf(line, sizeof(line), "%s -c /nonexistent", program("larderd"));
-	check_run(line, 1, "/nonexistent");
+	check_run("larderd --help", 0, "usage: larderd");
+	check_run("larderd -V", 0, "larderd ");
+	check_run("larderd --nonsense", 2, "nonsense");
+	check_run("larderd a b", 2, "--help");
+	check_run("larderd -c /nonexistent", 1, "/nonexistent");
 }
 END_TEST
 
@@ -360,8 +235,7 @@ START_TEST(test_every_example_is_a_configuration)
 	ck_assert_int_eq(glob("deploy/examples/*.json", 0, NULL, &g), 0);
 	ck_assert_uint_ge(g.gl_pathc, 5);
 	for (i = 0; i < g.gl_pathc; i++) {
-		snprintf(line, sizeof(line), "%s -t -c %s", program("larderd"),
-		    g.gl_pathv[i]);
+		snprintf(line, sizeof(line), "larderd -t -c %s", g.gl_pathv[i]);
 		check_run(line, 0, "no problem");
 	}
 	globfree(&g);
@@ -380,8 +254,8 @@ START_TEST(test_manual_of_the_configuration_is_the_schemas)
 	config_manual(f);
 	fclose(f);
 	ck_assert_uint_gt(len, 1000);
-	slurp("deploy/man/larder.json.5.in", &frame);
-	slurp("deploy/man/larder.json.5", &page);
+	frame = run_slurp("deploy/man/larder.json.5.in");
+	page = run_slurp("deploy/man/larder.json.5");
 	ck_assert_ptr_nonnull(mark = strstr(frame.p, "@SETTINGS@\n"));
 	buf_add(&want, frame.p, (size_t)(mark - frame.p));
 	buf_add(&want, settings, len);
@@ -399,7 +273,7 @@ END_TEST
 
 START_TEST(test_token_hash_in_pccs_form)
 {
-	struct run r = run_in("secret\n", "larder token hash --sha512");
+	struct run r = run_line("secret\n", "larder token hash --sha512");
 
 	/* printf secret | sha512sum */
 	ck_assert_int_eq(r.status, 0);
@@ -408,7 +282,7 @@ START_TEST(test_token_hash_in_pccs_form)
 	    "2ce56b4d64a9ef097761ced99e0f67265b5f76085e5b0ee7ca4696b2ad6fe2b2"
 	    "\n");
 	run_free(&r);
-	r = run_in("\nsecret\n", "larder token hash --sha512");
+	r = run_line("\nsecret\n", "larder token hash --sha512");
 	ck_assert_int_eq(r.status, 1);
 	ck_assert_uint_eq(r.out.len, 0);
 	run_free(&r);
@@ -464,12 +338,12 @@ START_TEST(test_token_add_keeps_the_token_out_of_sight)
 	struct run r;
 
 	snprintf(line, sizeof(line), "larder token add bob -o %s",
-	    in_dir("token"));
+	    run_path("token"));
 	r = run(line);
 	ck_assert_int_eq(r.status, 0);
-	ck_assert_int_eq(stat(in_dir("token"), &st), 0);
+	ck_assert_int_eq(stat(run_path("token"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	slurp(in_dir("token"), &token);
+	token = run_slurp(run_path("token"));
 	ck_assert_uint_eq(token.len, 43);
 	ck_assert_ptr_null(strstr(r.out.p, token.p));
 	ck_assert_ptr_nonnull(strstr(r.out.p, "$scrypt$"));
@@ -478,7 +352,7 @@ START_TEST(test_token_add_keeps_the_token_out_of_sight)
 	run_free(&r);
 	snprintf(line, sizeof(line),
 	    "larder token add bob --sha512 --role user --token-file %s",
-	    in_dir("token"));
+	    run_path("token"));
 	r = run(line);
 	ck_assert_int_eq(r.status, 0);
 	ck_assert_ptr_null(strstr(r.out.p, token.p));
@@ -501,18 +375,18 @@ START_TEST(test_token_list_and_revoke)
 	    "2ce56b4d64a9ef097761ced99e0f67265b5f76085e5b0ee7ca4696b2ad6fe2b"
 	    "2");
 	text = json_dumps(root, 0);
-	spill("tokens.json", text);
+	run_spill("tokens.json", text);
 	run_free(&r);
 	snprintf(line, sizeof(line), "larder token list -c %s",
-	    in_dir("tokens.json"));
+	    run_path("tokens.json"));
 	check_run(line, 0, "carol");
 	check_run(line, 0, "#bd2b1aaf");
 	check_run(line, 0, "never");
 	snprintf(line, sizeof(line), "larder token revoke -c %s carol",
-	    in_dir("tokens.json"));
+	    run_path("tokens.json"));
 	check_run(line, 0, "\"expires\"");
 	snprintf(line, sizeof(line), "larder token revoke -c %s dave",
-	    in_dir("tokens.json"));
+	    run_path("tokens.json"));
 	check_run(line, 1, "no named token \"dave\"");
 	free(text);
 	json_decref(root);
@@ -529,37 +403,37 @@ START_TEST(test_init_tls_makes_a_chain_that_verifies)
 	struct stat st;
 
 	snprintf(line, sizeof(line),
-	    "larder init-tls -d %s larder.example 192.0.2.7", in_dir("tls"));
+	    "larder init-tls -d %s larder.example 192.0.2.7", run_path("tls"));
 	check_run(line, 0, "tls/ca.pem");
-	ck_assert_int_eq(stat(in_dir("tls/server.key"), &st), 0);
+	ck_assert_int_eq(stat(run_path("tls/server.key"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	ck_assert_int_eq(stat(in_dir("tls/ca.key"), &st), 0);
+	ck_assert_int_eq(stat(run_path("tls/ca.key"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	slurp(in_dir("tls/ca.pem"), &first);
+	first = run_slurp(run_path("tls/ca.pem"));
 	/* A second run signs with the same CA. */
 	snprintf(line, sizeof(line), "larder init-tls --json -d %s",
-	    in_dir("tls"));
+	    run_path("tls"));
 	check_run(line, 0, "\"ca_is_new\": false");
-	slurp(in_dir("tls/ca.pem"), &second);
+	second = run_slurp(run_path("tls/ca.pem"));
 	ck_assert(span_eq(buf_view(&first), buf_view(&second)));
 	snprintf(line, sizeof(line),
 	    "openssl verify -x509_strict -purpose sslserver -verify_hostname "
 	    "localhost -CAfile %s %s",
-	    in_dir("tls/ca.pem"), in_dir("tls/server.pem"));
+	    run_path("tls/ca.pem"), run_path("tls/server.pem"));
 	check_run(line, 0, "OK");
 	snprintf(line, sizeof(line),
 	    "openssl verify -verify_ip 127.0.0.1 -CAfile %s %s",
-	    in_dir("tls/ca.pem"), in_dir("tls/server.pem"));
+	    run_path("tls/ca.pem"), run_path("tls/server.pem"));
 	check_run(line, 0, "OK");
 	snprintf(line, sizeof(line),
 	    "openssl verify -verify_hostname other.example -CAfile %s %s",
-	    in_dir("tls/ca.pem"), in_dir("tls/server.pem"));
+	    run_path("tls/ca.pem"), run_path("tls/server.pem"));
 	check_run(line, 2, "ostname mismatch");
 	/* A CA whose key is another one's is refused, not replaced. */
-	snprintf(line, sizeof(line), "cp %s %s", in_dir("tls/server.key"),
-	    in_dir("tls/ca.key"));
+	snprintf(line, sizeof(line), "cp %s %s", run_path("tls/server.key"),
+	    run_path("tls/ca.key"));
 	check_run(line, 0, "");
-	snprintf(line, sizeof(line), "larder init-tls -d %s", in_dir("tls"));
+	snprintf(line, sizeof(line), "larder init-tls -d %s", run_path("tls"));
 	check_run(line, 1, "not a pair");
 	buf_free(&first);
 	buf_free(&second);
@@ -599,17 +473,15 @@ int
 main(void)
 {
 	SRunner *r;
-	char line[80];
 	int failed;
 
-	must(mkdtemp(dir) != NULL);
 	unsetenv("LARDER_SERVER");
 	unsetenv("LARDER_ADMIN_TOKEN");
+	/* Here, not in a child: it is removed when this process ends. */
+	(void)run_dir();
 	r = srunner_create(cli_suite());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
-	snprintf(line, sizeof(line), "rm -rf %s", dir);
-	must(system(line) == 0);
 	return failed != 0;
 }

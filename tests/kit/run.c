@@ -1,0 +1,235 @@
+#include "tests/kit/run.h"
+
+#include "config/base/clock.h"
+#include "config/base/must.h"
+#include "server/cli/cli.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARGS_MAX 24
+#define WAIT_MS  20000
+
+static char dir[] = "/tmp/larder-test-XXXXXX";
+static pid_t owner;
+
+static void
+dir_remove(void)
+{
+	char line[sizeof(dir) + 16];
+
+	/* A child that calls exit() leaves it alone. */
+	if (getpid() != owner)
+		return;
+	snprintf(line, sizeof(line), "rm -rf %s", dir);
+	if (system(line) != 0)
+		fprintf(stderr, "%s stays\n", dir);
+}
+
+const char *
+run_dir(void)
+{
+	if (owner == 0) {
+		must(mkdtemp(dir) != NULL);
+		owner = getpid();
+		must(atexit(dir_remove) == 0);
+	}
+	return dir;
+}
+
+const char *
+run_path(const char *name)
+{
+	static char path[16][256];
+	static int i;
+
+	i = (i + 1) % 16;
+	snprintf(path[i], sizeof(path[i]), "%s/%s", run_dir(), name);
+	return path[i];
+}
+
+void
+run_spill(const char *name, const char *text)
+{
+	FILE *f = fopen(run_path(name), "w");
+
+	must(f != NULL && fputs(text, f) != EOF);
+	must(fclose(f) == 0);
+}
+
+struct buf
+run_slurp(const char *path)
+{
+	struct buf b = BUF_INIT;
+	FILE *f = fopen(path, "r");
+	char part[4096];
+	size_t n;
+
+	must(f != NULL);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(&b, part, n);
+	fclose(f);
+	buf_add(&b, "", 1);
+	b.len--;
+	return b;
+}
+
+void
+run_free(struct run *r)
+{
+	buf_free(&r->out);
+	buf_free(&r->err);
+}
+
+/* Point a descriptor of this (child) process at a file. */
+static void
+redirect(int fd, const char *path, int flags)
+{
+	int file = open(path, flags, 0600);
+
+	if (file == -1 || dup2(file, fd) == -1)
+		_exit(99);
+	close(file);
+}
+
+/* A program of this build. */
+static const char *
+program(const char *name)
+{
+	static char path[256];
+	const char *b = getenv("B");
+
+	snprintf(path, sizeof(path), "%s/%s", b == NULL ? "build" : b, name);
+	return path;
+}
+
+_Noreturn static void
+child(int argc, char **argv)
+{
+	if (strcmp(argv[0], "larder") == 0)
+		exit(cli_run(argc, argv));
+	if (strcmp(argv[0], "larderd") == 0)
+		execv(program("larderd"), argv);
+	else
+		execvp(argv[0], argv);
+	_exit(98);
+}
+
+struct run
+run_line(const char *input, const char *line)
+{
+	struct run r = { 0 };
+	char *text = xstrdup(line), *argv[ARGS_MAX + 1], *save = NULL, *w;
+	int argc = 0, ws;
+	pid_t pid;
+
+	for (w = strtok_r(text, " ", &save); w != NULL;
+	     w = strtok_r(NULL, " ", &save)) {
+		must(argc < ARGS_MAX);
+		argv[argc++] = w;
+	}
+	argv[argc] = NULL;
+	must(argc > 0);
+	run_spill("in", input);
+	fflush(NULL);
+	must((pid = fork()) != -1);
+	if (pid == 0) {
+		redirect(0, run_path("in"), O_RDONLY);
+		redirect(1, run_path("out"), O_WRONLY | O_CREAT | O_TRUNC);
+		redirect(2, run_path("err"), O_WRONLY | O_CREAT | O_TRUNC);
+		child(argc, argv);
+	}
+	must(waitpid(pid, &ws, 0) == pid);
+	r.status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 200;
+	r.out = run_slurp(run_path("out"));
+	r.err = run_slurp(run_path("err"));
+	free(text);
+	return r;
+}
+
+/* --- the daemon ------------------------------------------------------- */
+
+static bool
+log_has(const struct daemon_run *d, const char *text)
+{
+	struct buf b = run_slurp(d->log);
+	bool has = strstr(b.p, text) != NULL;
+
+	buf_free(&b);
+	return has;
+}
+
+static bool
+has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
+		   0 ||
+	       info.si_pid != 0;
+}
+
+bool
+daemon_run_logged(const struct daemon_run *d, const char *text)
+{
+	struct timespec t = { 0, 5000000 };
+	int64_t until = clock_mono_ms() + WAIT_MS;
+
+	while (!log_has(d, text)) {
+		if (clock_mono_ms() > until || has_ended(d->pid))
+			return log_has(d, text);
+		nanosleep(&t, NULL);
+	}
+	return true;
+}
+
+static int
+log_port(const struct daemon_run *d)
+{
+	struct buf b = run_slurp(d->log);
+	const char *at = strstr(b.p, "event=listening");
+	const char *port = at == NULL ? NULL : strstr(at, " port=");
+	int n = port == NULL ? 0 : atoi(port + strlen(" port="));
+
+	buf_free(&b);
+	return n;
+}
+
+bool
+daemon_run_start(const char *config, struct daemon_run *d)
+{
+	char path[256], name[] = "larderd", opt[] = "-c";
+	char *argv[] = { name, opt, path, NULL };
+
+	memset(d, 0, sizeof(*d));
+	snprintf(d->log, sizeof(d->log), "%s", run_path("larderd.log"));
+	snprintf(path, sizeof(path), "%s", run_path("larder.json"));
+	run_spill("larder.json", config);
+	run_spill("larderd.log", "");
+	fflush(NULL);
+	must((d->pid = fork()) != -1);
+	if (d->pid == 0) {
+		redirect(2, d->log, O_WRONLY | O_APPEND);
+		child(3, argv);
+	}
+	if (!daemon_run_logged(d, "event=ready"))
+		return false;
+	d->port = log_port(d);
+	return true;
+}
+
+int
+daemon_run_end(struct daemon_run *d, int sig)
+{
+	int ws;
+
+	must(kill(d->pid, sig) == 0);
+	must(waitpid(d->pid, &ws, 0) == d->pid);
+	return WIFEXITED(ws) ? WEXITSTATUS(ws) : 200;
+}

@@ -1,0 +1,47 @@
+/*
+ * Programs as a test meets them: run one to its end, or start larderd and
+ * talk to it.  Files go into one temporary folder per test program.  One
+ * thread; a failure that is the test's own aborts.
+ */
+#ifndef TESTS_KIT_RUN_H
+#define TESTS_KIT_RUN_H
+
+#include "config/base/blob.h"
+
+#include <sys/types.h>
+
+/* The folder, made at the first call and removed when the program ends. */
+const char *run_dir(void);
+/* "DIR/name"; valid for the next 15 calls. */
+const char *run_path(const char *name);
+void run_spill(const char *name, const char *text);
+/* A whole file, NUL-terminated; the caller's to buf_free. */
+struct buf run_slurp(const char *path);
+
+struct run {
+	int status;          /* of exit; 200: ended by a signal */
+	struct buf out, err; /* NUL-terminated */
+};
+void run_free(struct run *);
+
+/*
+ * Run a command line, words separated by blanks, with this standard input.
+ * The program "larder" is cli_run() in a child of this process, so that
+ * sanitizers and coverage see it; "larderd" is that of this build.
+ */
+struct run run_line(const char *input, const char *line);
+
+struct daemon_run {
+	pid_t pid;
+	int port; /* of its first listener on an address */
+	char log[256];
+};
+/* larderd with this configuration ("DIR/larder.json"), until it logs
+ * event=ready.  False when it ended or was silent for ten seconds. */
+bool daemon_run_start(const char *config, struct daemon_run *);
+/* Wait until its log holds the text. */
+bool daemon_run_logged(const struct daemon_run *, const char *text);
+/* Send the signal and wait for the end: its exit status. */
+int daemon_run_end(struct daemon_run *, int sig);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * larderd as a service manager meets it: start, readiness, reload, end.
+ */
+#include "config/base/must.h"
+#include "tests/kit/run.h"
+#include "upstream/fetch.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A daemon that asks nobody; "more" is members, each ending in a comma. */
+static const char *
+config(const char *more)
+{
+	static char text[2048];
+
+	snprintf(text, sizeof(text),
+	    "{%s\n\"mode\": \"offline\",\n"
+	    "\"database\": \"sqlite:%s\",\n"
+	    "\"listen\": [{\"address\": \"127.0.0.1:0\","
+	    " \"serve\": [\"pccs\", \"ops\", \"admin\"]}]}",
+	    more, run_path("larder.db"));
+	return text;
+}
+
+/* Status of a GET, or 0 without an answer. */
+static int
+get(const struct daemon_run *d, const char *path, const char *header)
+{
+	char url[256];
+	struct http_ask ask = { .url = url,
+		.headers = &header,
+		.n_headers = header != NULL,
+		.timeout_ms = 20000 };
+	struct http_answer a = { 0 };
+	int status = 0;
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", d->port, path);
+	if (http_fetch(&ask, &a, NULL) == ERR_OK)
+		status = a.status;
+	http_answer_free(&a);
+	return status;
+}
+
+START_TEST(test_starts_answers_and_ends)
+{
+	struct daemon_run d;
+
+	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert_int_gt(d.port, 0);
+	ck_assert_int_eq(get(&d, "/healthz", NULL), 200);
+	ck_assert_int_eq(get(&d, "/sgx/certification/v4/qe/identity", NULL),
+	    404);
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	ck_assert(daemon_run_logged(&d, "event=draining"));
+	ck_assert(daemon_run_logged(&d, "event=ended"));
+	ck_assert_int_eq(get(&d, "/healthz", NULL), 0);
+	/* Ctrl-C is as good. */
+	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert_int_eq(daemon_run_end(&d, SIGINT), 0);
+}
+END_TEST
+
+START_TEST(test_start_that_cannot_be_is_1)
+{
+	struct daemon_run d;
+	struct run r;
+
+	run_spill("bad.json", "{\"database\": \"sqlite:/nonexistent/x.db\"}");
+	r = run_line("", "larderd -c /nonexistent.json");
+	ck_assert_int_eq(r.status, 1);
+	ck_assert_ptr_nonnull(strstr(r.err.p, "event=start-failed"));
+	run_free(&r);
+	ck_assert(
+	    !daemon_run_start("{\"database\": \"sqlite:/nonexistent/x.db\"}",
+		&d));
+	ck_assert(daemon_run_logged(&d, "event=start-failed"));
+	ck_assert(daemon_run_logged(&d, "/nonexistent/x.db"));
+}
+END_TEST
+
+START_TEST(test_port_in_use_is_a_failed_start)
+{
+	struct daemon_run first, second;
+	char text[512], log[256];
+
+	ck_assert(daemon_run_start(config(""), &first));
+	/* The second one has the log file of the first: keep the two apart. */
+	snprintf(log, sizeof(log), "%s", run_path("first.log"));
+	ck_assert_int_eq(rename(first.log, log), 0);
+	snprintf(text, sizeof(text),
+	    "{\"mode\": \"offline\", \"database\": \"sqlite:%s\","
+	    " \"listen\": [{\"address\": \"127.0.0.1:%d\","
+	    " \"serve\": [\"ops\"]}]}",
+	    run_path("other.db"), first.port);
+	ck_assert(!daemon_run_start(text, &second));
+	ck_assert(daemon_run_logged(&second, "event=start-failed"));
+	ck_assert_int_eq(get(&first, "/healthz", NULL), 200);
+	ck_assert_int_eq(daemon_run_end(&first, SIGTERM), 0);
+}
+END_TEST
+
+/* --- reload ----------------------------------------------------------- */
+
+/* sha512 of "secret" */
+#define SECRET_HASH                                                            \
+	"bd2b1aaf7ef4f09be9f52ce2d8d599674d81aa9d6a4421696dc4d93dd0619d68"     \
+	"2ce56b4d64a9ef097761ced99e0f67265b5f76085e5b0ee7ca4696b2ad6fe2b2"
+
+START_TEST(test_reload_takes_tokens_and_refuses_what_is_bad)
+{
+	static const char secret[] = "admin-token: secret";
+	struct daemon_run d;
+
+	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert_int_eq(get(&d, "/v1/status", secret), 401);
+
+	run_spill("larder.json",
+	    config("\"tokens\": {\"admin_sha512\": [\"" SECRET_HASH "\"]},"));
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	ck_assert(daemon_run_logged(&d, "event=reloaded"));
+	ck_assert_int_eq(get(&d, "/v1/status", secret), 200);
+
+	run_spill("larder.json", "{\n\"mode\": \"lazy\",\n\"modes\": 1}");
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	ck_assert(daemon_run_logged(&d, "event=reload-refused"));
+	ck_assert(daemon_run_logged(&d, "larder.json:3: "));
+	ck_assert_int_eq(get(&d, "/v1/status", secret), 200);
+
+	run_spill("larder.json",
+	    "{\"mode\": \"offline\", \"database\": \"sqlite:/other.db\"}");
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	ck_assert(daemon_run_logged(&d, "database cannot change"));
+	ck_assert_int_eq(get(&d, "/v1/status", secret), 200);
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+}
+END_TEST
+
+/* --- the service manager ---------------------------------------------- */
+
+static int
+notify_socket(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct timeval t = { 20, 0 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	must(fd != -1);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	unlink(path);
+	must(bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0);
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0);
+	return fd;
+}
+
+/* The next notice; WATCHDOG ones are passed over unless asked for. */
+static const char *
+notice(int fd, bool watchdog)
+{
+	static char text[256];
+	ssize_t n;
+
+	do {
+		n = recv(fd, text, sizeof(text) - 1, 0);
+		ck_assert_int_gt(n, 0);
+		text[n] = '\0';
+	} while (strcmp(text, "WATCHDOG=1") == 0 && !watchdog);
+	return text;
+}
+
+START_TEST(test_notices_to_the_service_manager)
+{
+	const char *path = run_path("notify");
+	int fd = notify_socket(path), i;
+	struct daemon_run d;
+
+	setenv("NOTIFY_SOCKET", path, 1);
+	setenv("WATCHDOG_USEC", "100000", 1);
+	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert_str_eq(notice(fd, true), "READY=1");
+	for (i = 0; i < 3; i++)
+		ck_assert_str_eq(notice(fd, true), "WATCHDOG=1");
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	ck_assert_ptr_nonnull(
+	    strstr(notice(fd, false), "RELOADING=1\nMONOTONIC_USEC="));
+	ck_assert_str_eq(notice(fd, false), "READY=1");
+	/* A refused one ends the same way: the old one is ready. */
+	run_spill("larder.json", "{");
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	ck_assert_ptr_nonnull(strstr(notice(fd, false), "RELOADING=1"));
+	ck_assert_str_eq(notice(fd, false), "READY=1");
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	ck_assert_str_eq(notice(fd, false), "STOPPING=1");
+	close(fd);
+}
+END_TEST
+
+static Suite *
+daemon_suite(void)
+{
+	Suite *s = suite_create("daemon");
+	TCase *t = tcase_create("all");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, test_starts_answers_and_ends);
+	tcase_add_test(t, test_start_that_cannot_be_is_1);
+	tcase_add_test(t, test_port_in_use_is_a_failed_start);
+	tcase_add_test(t, test_reload_takes_tokens_and_refuses_what_is_bad);
+	tcase_add_test(t, test_notices_to_the_service_manager);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *r = srunner_create(daemon_suite());
+	int failed;
+
+	(void)run_dir();
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
