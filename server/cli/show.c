@@ -160,15 +160,40 @@ show_rows(json_t *array, int indent)
 
 static void show_value(const char *name, json_t *v, int indent);
 
+/* Members of an object: neighbours that are scalars stand in one table. */
+static void
+show_members(json_t *object, int indent)
+{
+	struct table *t = table_new(2);
+	const char *key;
+	json_t *part;
+	char *text;
+
+	json_object_foreach(object, key, part)
+	{
+		if ((text = scalar_text(part)) != NULL) {
+			table_cell(t, key);
+			table_cell(t, text);
+			free(text);
+			continue;
+		}
+		table_print(t, stdout, indent);
+		table_free(t);
+		t = table_new(2);
+		show_value(key, part, indent);
+	}
+	table_print(t, stdout, indent);
+	table_free(t);
+}
+
 static void
 show_inside(json_t *v, int indent)
 {
-	const char *key;
 	json_t *part;
 	size_t i;
 
 	if (json_is_object(v)) {
-		json_object_foreach(v, key, part) show_value(key, part, indent);
+		show_members(v, indent);
 		return;
 	}
 	if (rows_of_table(v)) {
@@ -181,20 +206,15 @@ show_inside(json_t *v, int indent)
 static void
 show_value(const char *name, json_t *v, int indent)
 {
-	struct table *t;
 	char *text;
 
 	if ((text = scalar_text(v)) != NULL) {
-		t = table_new(2);
-		table_cell(t, name);
-		table_cell(t, text);
-		table_print(t, stdout, indent);
-		table_free(t);
+		printf("%*s%s  %s\n", indent, "", name, text);
 		free(text);
 		return;
 	}
-	printf("%*s%s%s\n", indent, "", name,
-	    json_object_size(v) + json_array_size(v) == 0 ? ": none" : ":");
+	printf("%*s%s:%s\n", indent, "", name,
+	    json_object_size(v) + json_array_size(v) == 0 ? " none" : "");
 	/* jansson's own limit on nesting ends this recursion. */
 	show_inside(v, indent + 2);
 }

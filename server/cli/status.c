@@ -44,11 +44,31 @@ date_text(const char *date, time_t now, char *out, size_t len)
 		    sign);
 }
 
+/* "upstream-down, 3 times: text" of a failure, "-" for none. */
+static void
+failure_text(const json_t *f, char *out, size_t len)
+{
+	const char *text = text_of(f, "text");
+	json_int_t n = json_integer_value(json_object_get(f, "failures"));
+	int at;
+
+	if (text_of(f, "reason") == NULL) {
+		snprintf(out, len, "-");
+		return;
+	}
+	at = snprintf(out, len, "%s", text_of(f, "reason"));
+	if (n > 1 && (size_t)at < len)
+		at += snprintf(out + at, len - (size_t)at,
+		    ", %" JSON_INTEGER_FORMAT " times", n);
+	if (text != NULL && *text != '\0' && (size_t)at < len)
+		snprintf(out + at, len - (size_t)at, ": %s", text);
+}
+
 static void
 status_objects(json_t *objects, time_t now)
 {
 	struct table *t = table_new(6);
-	char next[32], fetched[32];
+	char next[32], fetched[32], error[300];
 	json_t *row;
 	size_t i;
 
@@ -61,16 +81,42 @@ status_objects(json_t *objects, time_t now)
 	json_array_foreach(objects, i, row)
 	{
 		date_text(text_of(row, "next_update"), now, next, sizeof(next));
-		date_text(text_of(row, "fetched_at"), now, fetched,
+		date_text(text_of(row, "fetched"), now, fetched,
 		    sizeof(fetched));
+		failure_text(json_object_get(row, "last_failure"), error,
+		    sizeof(error));
 		table_cell(t, text_of(row, "key"));
 		table_cell(t, text_of(row, "state"));
 		table_cell(t, next);
 		table_cell(t, fetched);
 		table_cell(t, text_of(row, "source"));
-		table_cell(t, text_of(row, "last_error"));
+		table_cell(t, error);
 	}
 	table_print(t, stdout, 0);
+	table_free(t);
+}
+
+/* Asked for, never had. */
+static void
+status_missing(json_t *missing)
+{
+	struct table *t = table_new(2);
+	char error[300];
+	const char *key;
+	json_t *f;
+
+	table_cell(t, "NOT HELD");
+	table_cell(t, "LAST ERROR");
+	json_object_foreach(missing, key, f)
+	{
+		failure_text(f, error, sizeof(error));
+		table_cell(t, key);
+		table_cell(t, error);
+	}
+	if (json_object_size(missing) > 0) {
+		putchar('\n');
+		table_print(t, stdout, 0);
+	}
 	table_free(t);
 }
 
@@ -104,6 +150,7 @@ status_rest(const struct cli *cli, json_t *doc)
 
 	must(rest != NULL);
 	json_object_del(json_object_get(rest, "storage"), "objects");
+	json_object_del(json_object_get(rest, "storage"), "missing");
 	text = json_dumps(rest, 0);
 	must(text != NULL);
 	(void)show_json(cli, span_str(text));
@@ -116,7 +163,7 @@ cmd_status(struct cli *cli)
 {
 	struct cli_ask ask = { .method = "GET", .path = "/v1/status" };
 	struct http_answer answer = { 0 };
-	json_t *doc = NULL, *objects;
+	json_t *doc = NULL, *storage, *objects;
 	time_t now = clock_now();
 	long days;
 	int rc;
@@ -128,13 +175,15 @@ cmd_status(struct cli *cli)
 	rc = CLI_FAILED;
 	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
 		goto out;
-	objects = json_object_get(json_object_get(doc, "storage"), "objects");
+	storage = json_object_get(doc, "storage");
+	objects = json_object_get(storage, "objects");
 	if (cli_has(cli, "json")) {
 		(void)show_json(cli, buf_view(&answer.body));
 	} else {
 		status_rest(cli, doc);
 		putchar('\n');
 		status_objects(objects, now);
+		status_missing(json_object_get(storage, "missing"));
 	}
 	fflush(stdout);
 	if (status_ending(cli, objects, now, days) == 0)

@@ -189,29 +189,32 @@ daemon_run_logged(const struct daemon_run *d, const char *text)
 	return true;
 }
 
-static int
-log_port(const struct daemon_run *d)
+static void
+log_ports(struct daemon_run *d)
 {
 	struct buf b = run_slurp(d->log);
-	const char *at = strstr(b.p, "event=listening");
-	const char *port = at == NULL ? NULL : strstr(at, " port=");
-	int n = port == NULL ? 0 : atoi(port + strlen(" port="));
+	const char *at = b.p;
+	size_t n = 0;
 
+	while (n < 4 && (at = strstr(at, "event=listening")) != NULL &&
+	       (at = strstr(at, " port=")) != NULL)
+		d->port[n++] = atoi(at + strlen(" port="));
 	buf_free(&b);
-	return n;
 }
 
 bool
-daemon_run_start(const char *config, struct daemon_run *d)
+daemon_run_start(const char *name, const char *config, struct daemon_run *d)
 {
-	char path[256], name[] = "larderd", opt[] = "-c";
-	char *argv[] = { name, opt, path, NULL };
+	char file[64], path[256], word[] = "larderd", opt[] = "-c";
+	char *argv[] = { word, opt, path, NULL };
 
 	memset(d, 0, sizeof(*d));
-	snprintf(d->log, sizeof(d->log), "%s", run_path("larderd.log"));
-	snprintf(path, sizeof(path), "%s", run_path("larder.json"));
-	run_spill("larder.json", config);
-	run_spill("larderd.log", "");
+	snprintf(file, sizeof(file), "%s.log", name);
+	snprintf(d->log, sizeof(d->log), "%s", run_path(file));
+	run_spill(file, "");
+	snprintf(file, sizeof(file), "%s.json", name);
+	snprintf(path, sizeof(path), "%s", run_path(file));
+	run_spill(file, config);
 	fflush(NULL);
 	must((d->pid = fork()) != -1);
 	if (d->pid == 0) {
@@ -220,7 +223,7 @@ daemon_run_start(const char *config, struct daemon_run *d)
 	}
 	if (!daemon_run_logged(d, "event=ready"))
 		return false;
-	d->port = log_port(d);
+	log_ports(d);
 	return true;
 }
 

@@ -33,12 +33,14 @@ struct run run_line(const char *input, const char *line);
 
 struct daemon_run {
 	pid_t pid;
-	int port; /* of its first listener on an address */
+	int port[4]; /* of its listeners on addresses, in order */
 	char log[256];
 };
-/* larderd with this configuration ("DIR/larder.json"), until it logs
- * event=ready.  False when it ended or was silent for ten seconds. */
-bool daemon_run_start(const char *config, struct daemon_run *);
+/* larderd with this configuration, written to "DIR/NAME.json", its log in
+ * "DIR/NAME.log", until it logs event=ready.  False when it ended or was
+ * silent for twenty seconds. */
+bool daemon_run_start(const char *name, const char *config,
+    struct daemon_run *);
 /* Wait until its log holds the text. */
 bool daemon_run_logged(const struct daemon_run *, const char *text);
 /* Send the signal and wait for the end: its exit status. */

@@ -42,7 +42,7 @@ get(const struct daemon_run *d, const char *path, const char *header)
 	struct http_answer a = { 0 };
 	int status = 0;
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", d->port, path);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", d->port[0], path);
 	if (http_fetch(&ask, &a, NULL) == ERR_OK)
 		status = a.status;
 	http_answer_free(&a);
@@ -53,8 +53,8 @@ START_TEST(test_starts_answers_and_ends)
 {
 	struct daemon_run d;
 
-	ck_assert(daemon_run_start(config(""), &d));
-	ck_assert_int_gt(d.port, 0);
+	ck_assert(daemon_run_start("larder", config(""), &d));
+	ck_assert_int_gt(d.port[0], 0);
 	ck_assert_int_eq(get(&d, "/healthz", NULL), 200);
 	ck_assert_int_eq(get(&d, "/sgx/certification/v4/qe/identity", NULL),
 	    404);
@@ -63,7 +63,7 @@ START_TEST(test_starts_answers_and_ends)
 	ck_assert(daemon_run_logged(&d, "event=ended"));
 	ck_assert_int_eq(get(&d, "/healthz", NULL), 0);
 	/* Ctrl-C is as good. */
-	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert(daemon_run_start("larder", config(""), &d));
 	ck_assert_int_eq(daemon_run_end(&d, SIGINT), 0);
 }
 END_TEST
@@ -73,7 +73,6 @@ START_TEST(test_start_that_cannot_be_is_1)
 	struct daemon_run d;
 	struct run r;
 
-	run_spill("bad.json", "{\"database\": \"sqlite:/nonexistent/x.db\"}");
 	r = run_line("", "larderd -c /nonexistent.json");
 	ck_assert_int_eq(r.status, 1);
 	ck_assert_ptr_nonnull(strstr(r.err.p, "event=start-failed"));
@@ -89,18 +88,15 @@ END_TEST
 START_TEST(test_port_in_use_is_a_failed_start)
 {
 	struct daemon_run first, second;
-	char text[512], log[256];
+	char text[512];
 
-	ck_assert(daemon_run_start(config(""), &first));
-	/* The second one has the log file of the first: keep the two apart. */
-	snprintf(log, sizeof(log), "%s", run_path("first.log"));
-	ck_assert_int_eq(rename(first.log, log), 0);
+	ck_assert(daemon_run_start("first", config(""), &first));
 	snprintf(text, sizeof(text),
 	    "{\"mode\": \"offline\", \"database\": \"sqlite:%s\","
 	    " \"listen\": [{\"address\": \"127.0.0.1:%d\","
 	    " \"serve\": [\"ops\"]}]}",
-	    run_path("other.db"), first.port);
-	ck_assert(!daemon_run_start(text, &second));
+	    run_path("other.db"), first.port[0]);
+	ck_assert(!daemon_run_start("second", text, &second));
 	ck_assert(daemon_run_logged(&second, "event=start-failed"));
 	ck_assert_int_eq(get(&first, "/healthz", NULL), 200);
 	ck_assert_int_eq(daemon_run_end(&first, SIGTERM), 0);
@@ -119,7 +115,7 @@ START_TEST(test_reload_takes_tokens_and_refuses_what_is_bad)
 	static const char secret[] = "admin-token: secret";
 	struct daemon_run d;
 
-	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert(daemon_run_start("larder", config(""), &d));
 	ck_assert_int_eq(get(&d, "/v1/status", secret), 401);
 
 	run_spill("larder.json",
@@ -183,7 +179,7 @@ START_TEST(test_notices_to_the_service_manager)
 
 	setenv("NOTIFY_SOCKET", path, 1);
 	setenv("WATCHDOG_USEC", "100000", 1);
-	ck_assert(daemon_run_start(config(""), &d));
+	ck_assert(daemon_run_start("larder", config(""), &d));
 	ck_assert_str_eq(notice(fd, true), "READY=1");
 	for (i = 0; i < 3; i++)
 		ck_assert_str_eq(notice(fd, true), "WATCHDOG=1");
