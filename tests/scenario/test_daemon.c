@@ -77,9 +77,8 @@ START_TEST(test_start_that_cannot_be_is_1)
 	ck_assert_int_eq(r.status, 1);
 	ck_assert_ptr_nonnull(strstr(r.err.p, "event=start-failed"));
 	run_free(&r);
-	ck_assert(
-	    !daemon_run_start("{\"database\": \"sqlite:/nonexistent/x.db\"}",
-		&d));
+	ck_assert(!daemon_run_start("larder",
+	    "{\"database\": \"sqlite:/nonexistent/x.db\"}", &d));
 	ck_assert(daemon_run_logged(&d, "event=start-failed"));
 	ck_assert(daemon_run_logged(&d, "/nonexistent/x.db"));
 }
