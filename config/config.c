@@ -279,7 +279,7 @@ config_load(const char *path, struct config **out, struct why *why)
 	struct buf text = BUF_INIT;
 	enum err e;
 
-	e = file_read(path, FILE_MAX, &text, why);
+	e = config_file_read(path, FILE_MAX, &text, why);
 	if (e != ERR_OK)
 		e = why_in(why, ERR_CONFIG, "%s", path);
 	else

@@ -102,7 +102,7 @@ enum err config_check(struct reader *, const struct config *) MUST_CHECK;
 
 /* At most "max" bytes of a file, appended (secret.c); the text of "why" has
  * no file name in it. */
-enum err file_read(const char *path, size_t max, struct buf *out,
+enum err config_file_read(const char *path, size_t max, struct buf *out,
     struct why *) MUST_CHECK;
 
 /* --- syntax of single values (syntax.c) ------------------------------- */

@@ -19,7 +19,7 @@ file_fail(struct why *why, int errnum)
 }
 
 enum err
-file_read(const char *path, size_t max, struct buf *out, struct why *why)
+config_file_read(const char *path, size_t max, struct buf *out, struct why *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t start = out->len;
@@ -70,7 +70,7 @@ source_read(const struct reader *r, const char *from, struct buf *out)
 		buf_str(out, v);
 		return ERR_OK;
 	}
-	if (file_read(from + 5, SECRET_MAX, out, &why) != ERR_OK)
+	if (config_file_read(from + 5, SECRET_MAX, out, &why) != ERR_OK)
 		return reader_fail(r, "%s: %s", from + 5, why.text);
 	return ERR_OK;
 }
@@ -199,7 +199,7 @@ api_key_source(const struct reader *r, const char *file, struct buf *out)
 	struct why why;
 
 	if (file != NULL) {
-		if (file_read(file, SECRET_MAX, out, &why) != ERR_OK)
+		if (config_file_read(file, SECRET_MAX, out, &why) != ERR_OK)
 			return reader_fail(r, "%s: %s", file, why.text);
 		if (out->len == 0)
 			return reader_fail(r, "%s: holds nothing", file);
