@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE 20000
+#define SAMPLE 4000
 
 static void
 run(sqlite3 *db, const char *sql)
