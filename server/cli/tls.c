@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -171,6 +172,25 @@ write_pem(const char *dir, const char *file, int mode, EVP_PKEY *key,
 	if (key != NULL && len > 0)
 		OPENSSL_cleanse(bytes, (size_t)len);
 	BIO_free(bio);
+	buf_free(&path);
+	return e;
+}
+
+/* Who runs larderd has to read the key. */
+static enum err
+give_key(const char *dir, const char *owner, struct why *why)
+{
+	const struct passwd *pw = getpwnam(owner);
+	struct buf path = BUF_INIT;
+	enum err e = ERR_OK;
+
+	if (pw == NULL)
+		return why_set(why, ERR_PARAM, "", "there is no user %s",
+		    owner);
+	buf_printf(&path, "%s/server.key", dir);
+	buf_add(&path, "", 1);
+	if (chown(path.p, pw->pw_uid, pw->pw_gid) == -1)
+		e = why_set(why, ERR_IO, "", "%s: %s", path.p, strerror(errno));
 	buf_free(&path);
 	return e;
 }
@@ -355,6 +375,9 @@ cmd_init_tls(struct cli *cli)
 	if (make_leaf(&leaf, &ca, cn, san.p, days, now, &why) != ERR_OK ||
 	    write_all(dir, &ca, new_ca, &leaf, &why) != ERR_OK)
 		goto failed;
+	if (cli_has(cli, "owner") &&
+	    give_key(dir, cli_value(cli, "owner"), &why) != ERR_OK)
+		goto failed;
 	print_result(cli, dir, new_ca);
 	rc = CLI_OK;
 	goto out;
@@ -369,6 +392,9 @@ out:
 
 static const struct cli_opt init_tls_opts[] = {
 	{ "dir", 'd', "DIR", "where the files go (default /etc/larder/tls)" },
+	{ "owner", 0, "USER",
+	    "who runs larderd: server.key becomes that\n"
+	    "user's" },
 	{ "days", 0, "DAYS", "validity of the server certificate (825)" },
 	{ NULL, 0, NULL, NULL },
 };
