@@ -328,6 +328,27 @@ print_result(const struct cli *cli, const char *dir, bool new_ca)
 	    new_ca ? "A new CA is in" : "Signed by the CA in", dir, dir, dir);
 }
 
+/* The folder, and those above it that are not there. */
+static enum err
+make_dirs(const char *dir, struct why *why)
+{
+	char *path = xstrdup(dir), *p = path;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && p != NULL) {
+		p = strchr(p + 1, '/');
+		if (p != NULL)
+			*p = '\0';
+		if (mkdir(path, 0755) == -1 && errno != EEXIST)
+			e = why_set(why, ERR_IO, "", "%s: %s", path,
+			    strerror(errno));
+		if (p != NULL)
+			*p = '/';
+	}
+	free(path);
+	return e;
+}
+
 /* A folder name that stands in JSON and in messages as it is. */
 static bool
 dir_ok(const char *dir)
@@ -363,11 +384,7 @@ cmd_init_tls(struct cli *cli)
 		rc = cli_misuse(cli, "%s", why.text);
 		goto out;
 	}
-	if (mkdir(dir, 0755) == -1 && errno != EEXIST) {
-		cli_fail(cli, "%s: %s", dir, strerror(errno));
-		goto out;
-	}
-	if (load_ca(dir, &ca, &why) != ERR_OK)
+	if (make_dirs(dir, &why) != ERR_OK || load_ca(dir, &ca, &why) != ERR_OK)
 		goto failed;
 	new_ca = ca.key == NULL;
 	if (new_ca && make_ca(&ca, 3650, now, &why) != ERR_OK)
