@@ -3,10 +3,22 @@
  * system's headers.
  */
 #define __attribute__(x)
-#define TAILQ_HEAD(name, type)  struct { struct type *first, **last; }
-#define TAILQ_ENTRY(type)       struct { struct type *next, **prev; }
-#define LIST_HEAD(name, type)   struct { struct type *first; }
-#define LIST_ENTRY(type)        struct { struct type *next, **prev; }
+#define TAILQ_HEAD(name, type)                                                 \
+	struct {                                                               \
+		struct type *first, **last;                                    \
+	}
+#define TAILQ_ENTRY(type)                                                      \
+	struct {                                                               \
+		struct type *next, **prev;                                     \
+	}
+#define LIST_HEAD(name, type)                                                  \
+	struct {                                                               \
+		struct type *first;                                            \
+	}
+#define LIST_ENTRY(type)                                                       \
+	struct {                                                               \
+		struct type *next, **prev;                                     \
+	}
 #define TAILQ_FOREACH(var, head, field)                                        \
 	for ((var) = (head)->first; (var) != NULL; (var) = (var)->field.next)
 #define json_array_foreach(a, i, v)                                            \
