@@ -2,7 +2,8 @@
 #
 # Folders are compiled by wildcard: a new .c in config/, storage/, upstream/ or
 # server/ joins the library; server/cmd/NAME.c is the program NAME;
-# tests/{unit,scenario,wire}/test_NAME.c is a test program.
+# tests/{unit,scenario,wire}/test_NAME.c is a test program;
+# tests/fuzz/fuzz_NAME.c is a fuzz target with the corpus tests/fuzz/corpus/NAME.
 # SAN=address,undefined or SAN=thread builds beside the plain build.
 
 PACKAGES = libevent libevent_openssl libevent_pthreads libcurl sqlite3 \
@@ -22,7 +23,9 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wformat=2 -Wundef
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lhttp_parser -lm
-SANFLAGS   := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+# What a sanitizer finds ends the program: a printed line alone would pass.
+SANFLAGS   := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer)
 
 CFLAGS  ?= -O2 -g
 # _FORTIFY_SOURCE and the sanitizers watch the same calls: one at a time.
@@ -38,13 +41,17 @@ SIM_SRC := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c tests/scenario/test_*.c \
 	tests/wire/test_*.c)
 KIT_SRC := $(wildcard tests/kit/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o)
 SIM_OBJ := $(SIM_SRC:%.c=$B/%.o) $(KIT_SRC:%.c=$B/%.o)
 LIB     := $B/liblarder.a
 SIM     := $B/libsim.a
 PROGRAMS := $(CMD_SRC:server/cmd/%.c=$B/%)
-TESTS   := $(TEST_SRC:tests/%.c=$B/tests/%)
+# Every fuzz target twice: with libFuzzer, and replaying its corpus as a test.
+FUZZERS := $(FUZZ_SRC:tests/%.c=$B/tests/%)
+REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$B/tests/fuzz/replay_%)
+TESTS   := $(TEST_SRC:tests/%.c=$B/tests/%) $(REPLAYS)
 SIM_PROGRAM := $(if $(wildcard tests/sim/main.c),$B/larder-sim)
 BENCH   := $(patsubst %.c,$B/%,$(wildcard tests/bench/*.c))
 
@@ -79,8 +86,20 @@ $B/tests/%: $B/tests/%.o $(SIM) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SIM) $(LIB) $(PKG_LIBS) \
 		$(shell pkg-config --libs check)
 
+$(REPLAYS): $B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o \
+		$B/tests/fuzz/replay.o $(SIM) $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $B/tests/fuzz/replay.o $(SIM) $(LIB) \
+		$(PKG_LIBS) $(shell pkg-config --libs check)
+
+$(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(SIM) $(LIB) \
+		$(PKG_LIBS)
+
 -include $(LIB_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(CMD_SRC:%.c=$B/%.d) \
-	$(TEST_SRC:%.c=$B/%.d) $B/tests/sim/main.d
+	$(TEST_SRC:%.c=$B/%.d) $(FUZZ_SRC:%.c=$B/%.d) \
+	$B/tests/fuzz/replay.d $B/tests/sim/main.d
 
 # --- packages -----------------------------------------------------------
 
@@ -88,6 +107,7 @@ $B/tests/%: $B/tests/%.o $(SIM) $(LIB)
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libhttp-parser-dev
 DEBIAN_TEST := check curl jq openssl
+DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
 
@@ -108,6 +128,23 @@ test: packages
 .PHONY: test-built
 test-built: all $(TESTS)
 	$(Q)B=$B tests/run.sh $(TESTS)
+
+# --- fuzzing ------------------------------------------------------------
+
+# Every target, or TARGET=NAME, for TIME seconds each.  What is found new stays
+# in build/fuzz/found/NAME; "make fuzz-merge" takes of it into the corpus what
+# reaches new code.
+TARGET ?=
+TIME   ?= 60
+FUZZ_NAMES = $(if $(TARGET),$(TARGET),$(FUZZ_SRC:tests/fuzz/fuzz_%.c=%))
+FUZZ_MAKE = $(MAKE) --no-print-directory B=build/fuzz CC=clang \
+	SAN=fuzzer-no-link,address,undefined
+
+.PHONY: fuzz fuzz-merge
+fuzz fuzz-merge: packages
+	$(Q)deploy/packages.sh $(DEBIAN_FUZZ)
+	$(Q)$(FUZZ_MAKE) $(FUZZ_NAMES:%=build/fuzz/tests/fuzz/fuzz_%)
+	$(Q)B=build/fuzz TIME=$(TIME) tests/fuzz/run.sh $@ $(FUZZ_NAMES)
 
 # --- looking at it ------------------------------------------------------
 
@@ -244,6 +281,7 @@ help:
 	@echo 'make            build into build/'
 	@echo 'make demo       a tour on a simulated upstream, two minutes at most'
 	@echo 'make test       every test; prints its counts'
+	@echo 'make fuzz       every fuzz target              (TARGET=NAME TIME=60)'
 	@echo 'make run        larderd against the real services, files in build/run'
 	@echo 'make bench      numbers, next to nginx            (PLATFORMS=100000)'
 	@echo 'make lint       formatting, includes, manuals, scripts, cppcheck, clang-tidy'

@@ -237,9 +237,11 @@ text_read(struct span text, const char *name, json_t **root,
 		    "%s:1: larger than 1 MiB", name);
 	*root = json_loadb(text.p == NULL ? "" : (const char *)text.p, text.len,
 	    0, &je);
-	if (*root == NULL)
+	if (*root == NULL) {
+		text_clean(je.text);
 		return why_set(why, ERR_CONFIG, CONFIG_CLAUSE, "%s:%d: %s",
 		    name, je.line < 1 ? 1 : je.line, je.text);
+	}
 	if (!json_is_object(*root))
 		return why_set(why, ERR_CONFIG, CONFIG_CLAUSE,
 		    "%s:1: must be a JSON object", name);

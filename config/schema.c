@@ -193,6 +193,15 @@ setting_known(const char *path)
 
 /* --- the reader ------------------------------------------------------- */
 
+void
+text_clean(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((*s >= 0 && *s < ' ') || *s == 0x7f)
+			*s = '?';
+	}
+}
+
 enum err
 reader_fail(const struct reader *r, const char *fmt, ...)
 {
@@ -202,6 +211,7 @@ reader_fail(const struct reader *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	text_clean(text);
 	return why_set(r->why, ERR_CONFIG, CONFIG_CLAUSE, "%s:%d: %s: %s",
 	    r->name, jsonpos_line(r->pos, r->path), r->path, text);
 }

@@ -70,6 +70,8 @@ struct reader {
 	char path[JSONPOS_PATH];
 };
 
+/* Make control characters "?": messages quote what a file says. */
+void text_clean(char *);
 /* Fill why with "FILE:LINE: PATH: text" of the current path. */
 enum err reader_fail(const struct reader *, const char *fmt, ...) PRINTF(2, 3);
 /* Append to the path; gives the length to cut it back to. */

@@ -229,6 +229,7 @@ static const struct {
 	{ "{\n\"mode\": \"lazy\",\n}", "t.json:3: " },
 	{ "{}\n{}", "t.json:2: " },
 	{ "[]", "t.json:1: must be a JSON object" },
+	{ "{\"a\"\033[1m}", "t.json:1: ':' expected near '?'" },
 	{ "{\"workers\": 99999999999999999999}", "t.json:1: " },
 	/* unknown keys */
 	{ "{\n\n\"moed\": \"lazy\"}", "t.json:3: moed: unknown" },
