@@ -1,0 +1,44 @@
+/*
+ * The one path of all collateral: look the object up in the worker's
+ * snapshot; serve it while it is fresh; ask upstream where mode and age call
+ * for it; then serve what came, what is stale, or the error
+ * (caching-and-selection 1, 6).  One worker's loop.  Private to server/.
+ *
+ *                     lazy                            req, offline
+ *   new, due          serve                           serve
+ *   stale             ask, wait stale_wait_ms,        serve, marked
+ *                     then serve marked
+ *   gone, absent      ask, wait client_wait_ms        404
+ *   api 3             as req; absent is 410           as left
+ */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include "server/http.h"
+#include "server/worker.h"
+
+enum served { SERVED_HIT, SERVED_STALE, SERVED_MISS };
+
+/*
+ * Find one object for a request or for a part of one.  "fn" is called
+ * exactly once, often before this returns; "coll" is borrowed for the length
+ * of the call and NULL with an error.
+ */
+typedef void (*serve_fn)(void *arg, enum err, const struct why *, struct coll *,
+    enum served);
+void serve_find(struct worker *, const struct coll_key *, serve_fn, void *arg);
+
+/* Find it and answer the request with one of its forms, or the error. */
+void serve_coll(struct req *, const struct coll_key *, enum form_name);
+
+/*
+ * The lines that say how old an answer is, pccs-api 7: Cache-Control, Age,
+ * X-Cache, and Warning when it is stale.  fetched_at 0: not known, no Age.
+ */
+void serve_age_lines(struct buf *, int max_age, time_t fetched_at, time_t now,
+    enum served);
+
+/* The entity tag "etag" (with its quotes) is among those the client has. */
+bool serve_not_modified(const struct req *, struct span etag);
+
+#endif
