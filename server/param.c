@@ -466,6 +466,25 @@ list_read(struct span s, struct fmspc_list *out, struct why *why)
 	return e;
 }
 
+bool
+fmspc_in_text(const char *text, char out[13])
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	size_t n;
+
+	while (*text != '\0') {
+		text += strcspn(text, digits);
+		n = strspn(text, digits);
+		if (n == 12) {
+			memcpy(out, text, 12);
+			out[12] = '\0';
+			return true;
+		}
+		text += n;
+	}
+	return false;
+}
+
 /* Without its brackets, if it has both. */
 static bool
 unbracket(struct span *s)

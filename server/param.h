@@ -76,6 +76,8 @@ struct fmspc_list {
 	char **v;
 };
 void fmspc_list_fini(struct fmspc_list *);
+/* The first run of exactly 12 hex digits in a text, as an FMSPC. */
+bool fmspc_in_text(const char *text, char out[13]);
 /* fmspc= of refresh: absent, empty, "all", "F", "F1,F2", "[F1, F2]". */
 enum err param_fmspc_list(const char *value, struct fmspc_list *out,
     struct why *) MUST_CHECK;
