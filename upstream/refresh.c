@@ -80,7 +80,7 @@ batch_end(struct batch *b)
 		(void)why_in(&b->first, b->first.err, "%zu of %zu failed",
 		    b->n_failed, b->n);
 	if (b->to->text != NULL)
-		text = json_text(b->failed);
+		text = json_blob(b->failed);
 	else
 		json_decref(b->failed);
 	teller_tell(b->to, b->first.err, &b->first, text);

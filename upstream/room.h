@@ -62,7 +62,7 @@ struct teller *teller_new(struct upstream *, void *arg);
 /* Send it home; the text's reference is stolen. Steals the teller. */
 void teller_tell(struct teller *, enum err, const struct why *, struct blob *);
 /* The text of a JSON value, whose reference is stolen. */
-struct blob *json_text(json_t *);
+struct blob *json_blob(json_t *);
 
 /* A call of storage begins, and its answer has been dealt with. */
 void upstream_call(struct upstream *);

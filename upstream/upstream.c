@@ -58,7 +58,7 @@ teller_tell(struct teller *t, enum err e, const struct why *why,
 }
 
 struct blob *
-json_text(json_t *j)
+json_blob(json_t *j)
 {
 	char *text = json_dumps(j, JSON_COMPACT);
 	struct blob *out;
@@ -511,7 +511,7 @@ status_run(struct msg *m)
 	    (json_int_t)atomic_load(&up->flights.n_waiters), "refusals_kept",
 	    (json_int_t)negative_len(up->negative), "due", plan_json(up->plan));
 	must(j != NULL);
-	teller_tell(c->teller, ERR_OK, NULL, json_text(j));
+	teller_tell(c->teller, ERR_OK, NULL, json_blob(j));
 	call_free(c);
 }
 
