@@ -111,6 +111,7 @@ struct config {
 
 	struct {
 		int connections;
+		int connections_per_source;
 		int header_timeout_ms;
 		int request_timeout_ms;
 		int idle_timeout_ms;

@@ -46,4 +46,14 @@ struct route_match {
 struct route_match route_find(const struct routes *, unsigned serve,
     enum method, struct span path);
 
+/*
+ * server_start() with these tables instead of ours; tests have their own.
+ * "storage" and "upstream" may be NULL when no row needs them.
+ */
+struct server;
+struct upstream;
+enum err server_start_routes(const struct route *const *lists, size_t n,
+    struct config *, struct storage *, struct upstream *, struct server **out,
+    struct why *) MUST_CHECK;
+
 #endif

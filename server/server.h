@@ -10,6 +10,8 @@
 struct server;
 
 /*
+ * The calls below are the main thread's.
+ *
  * Bind every listener, load TLS, start the workers.  On failure nothing is
  * left bound.  storage and upstream are borrowed until server_free.
  */
@@ -22,10 +24,11 @@ enum err server_reload(struct server *, struct config *,
     struct why *) MUST_CHECK;
 /* Stop accepting, finish what is in flight within limits.drain_s. Blocks. */
 void server_drain(struct server *);
+/* Close what is left, drain the upstream, end the workers. NULL is fine. */
 void server_free(struct server *);
 /* The port a listener really has (for ":0"); index into config->listen. */
 int server_port(struct server *, unsigned listener);
-/* Connections open now, for metrics and tests. */
+/* Connections open now, for metrics and tests. Any thread. */
 size_t server_connections(struct server *);
 
 #endif

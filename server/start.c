@@ -1,0 +1,14 @@
+/* The server with the routes larder has. */
+#include "server/route.h"
+#include "server/server.h"
+
+enum err
+server_start(struct config *config, struct storage *storage,
+    struct upstream *upstream, struct server **out, struct why *why)
+{
+	static const struct route *const lists[] = { routes_pccs, routes_admin,
+		routes_ops };
+
+	return server_start_routes(lists, sizeof(lists) / sizeof(lists[0]),
+	    config, storage, upstream, out, why);
+}
