@@ -35,24 +35,6 @@ static const enum back_rule back_rule[COLL_N] = {
 
 /* --- chains ----------------------------------------------------------- */
 
-/* PEM out of a header's value or PEM (pccs-api 7): the latter never holds a
- * percent sign.  Appended to *out. */
-static enum err
-chain_text(struct span in, struct buf *out, struct why *why)
-{
-	if (in.len > CHAIN_MAX)
-		return why_set(why, ERR_TOO_BIG, "pcs-upstream 4.4",
-		    "issuer chain of %zu bytes", in.len);
-	if (in.len == 0 || memchr(in.p, '%', in.len) == NULL) {
-		buf_span(out, in);
-		return ERR_OK;
-	}
-	if (pct_read(in, out) != ERR_OK)
-		return why_set(why, ERR_FORMAT, "pcs-upstream 3",
-		    "broken percent escape in the issuer chain");
-	return ERR_OK;
-}
-
 static enum err
 chain_of(const struct coll_raw *raw, enum chain_role role,
     const struct trust *t, struct chain **out, struct why *why)
@@ -61,7 +43,7 @@ chain_of(const struct coll_raw *raw, enum chain_role role,
 	struct buf pem = BUF_INIT;
 	enum err e;
 
-	if ((e = chain_text(raw->chain, &pem, why)) != ERR_OK)
+	if ((e = form_chain_text(raw->chain, &pem, why)) != ERR_OK)
 		goto out;
 	if (pem.len == 0) {
 		e = why_set(why, ERR_CHAIN, "pcs-upstream 6",

@@ -3,6 +3,9 @@
 #include "config/base/enc.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define CHAIN_MAX ((size_t)64 << 10)
 
 /* pccs-api 6.2, 6.5: hex is labelled as the reference labels it. */
 #define TYPE_JSON        "application/json"
@@ -101,4 +104,21 @@ form_fill(struct coll *c, const struct chain *chain)
 	form_set(&c->form[FORM_PEM], TYPE_CRL_PEM, names, value, buf_blob(&b));
 out:
 	blob_unref(value);
+}
+
+/* PEM never holds a percent sign, the value of a header does. */
+enum err
+form_chain_text(struct span in, struct buf *out, struct why *why)
+{
+	if (in.len > CHAIN_MAX)
+		return why_set(why, ERR_TOO_BIG, "pcs-upstream 4.4",
+		    "issuer chain of %zu bytes", in.len);
+	if (in.len == 0 || memchr(in.p, '%', in.len) == NULL) {
+		buf_span(out, in);
+		return ERR_OK;
+	}
+	if (pct_read(in, out) != ERR_OK)
+		return why_set(why, ERR_FORMAT, "pcs-upstream 3",
+		    "broken percent escape in the issuer chain");
+	return ERR_OK;
 }

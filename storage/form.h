@@ -15,4 +15,12 @@ void form_fill(struct coll *c, const struct chain *);
 /* "NAME: <percent-encoded chain>\r\n" */
 struct blob *form_chain_line(const char *name, const struct blob *value);
 
+/*
+ * The PEM of an issuer chain that is PEM or a header's percent-encoded value
+ * (pccs-api 7), appended to *out; nothing for nothing.  ERR_TOO_BIG,
+ * ERR_FORMAT.
+ */
+enum err form_chain_text(struct span in, struct buf *out,
+    struct why *) MUST_CHECK;
+
 #endif

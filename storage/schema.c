@@ -1,0 +1,105 @@
+/*
+ * Numbered migrations.  A step that has been released never changes: what
+ * comes after it is a new step.
+ */
+#include "storage/db.h"
+
+#include <stddef.h>
+
+#define SCHEMA_1                                                               \
+	"CREATE TABLE meta ("                                                  \
+	"  name TEXT PRIMARY KEY,"                                             \
+	"  value TEXT NOT NULL"                                                \
+	");"                                                                   \
+	"CREATE TABLE object ("                                                \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  key TEXT NOT NULL,"                                                 \
+	"  kind TEXT NOT NULL,"                                                \
+	"  sha256 BLOB NOT NULL,"                                              \
+	"  body BLOB NOT NULL,"                                                \
+	"  chain BLOB,"                                                        \
+	"  issue_at INTEGER NOT NULL,"                                         \
+	"  next_update INTEGER NOT NULL,"                                      \
+	"  eval_num INTEGER NOT NULL,"                                         \
+	"  admitted_at INTEGER NOT NULL,"                                      \
+	"  fetched_at INTEGER NOT NULL,"                                       \
+	"  source TEXT NOT NULL,"                                              \
+	"  is_current INTEGER NOT NULL,"                                       \
+	"  ended_at INTEGER,"                                                  \
+	"  ended_why TEXT"                                                     \
+	");"                                                                   \
+	"CREATE UNIQUE INDEX object_current ON object (key)"                   \
+	"  WHERE is_current = 1;"                                              \
+	"CREATE INDEX object_versions ON object (key, id);"                    \
+	"CREATE INDEX object_ended ON object (ended_at)"                       \
+	"  WHERE is_current = 0;"                                              \
+	"CREATE TABLE attempt ("                                               \
+	"  key TEXT PRIMARY KEY,"                                              \
+	"  at INTEGER NOT NULL,"                                               \
+	"  error TEXT NOT NULL,"                                               \
+	"  text TEXT NOT NULL,"                                                \
+	"  failures INTEGER NOT NULL"                                          \
+	");"                                                                   \
+	"CREATE TABLE chain ("                                                 \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  sha256 BLOB NOT NULL UNIQUE,"                                       \
+	"  pem BLOB NOT NULL"                                                  \
+	");"                                                                   \
+	"CREATE TABLE platform ("                                              \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  qe_id TEXT NOT NULL,"                                               \
+	"  pce_id TEXT NOT NULL,"                                              \
+	"  fmspc TEXT NOT NULL,"                                               \
+	"  ca TEXT NOT NULL,"                                                  \
+	"  ppid BLOB,"                                                         \
+	"  on_demand INTEGER NOT NULL,"                                        \
+	"  fetched_at INTEGER NOT NULL,"                                       \
+	"  na_count INTEGER NOT NULL,"                                         \
+	"  na_wait_s INTEGER NOT NULL,"                                        \
+	"  na_recheck_at INTEGER NOT NULL,"                                    \
+	"  last_seen INTEGER NOT NULL,"                                        \
+	"  chain INTEGER REFERENCES chain (id),"                               \
+	"  enc_ppid BLOB,"                                                     \
+	"  certs BLOB,"                                                        \
+	"  manifest BLOB,"                                                     \
+	"  UNIQUE (qe_id, pce_id)"                                             \
+	");"                                                                   \
+	"CREATE INDEX platform_fmspc ON platform (fmspc, id);"                 \
+	"CREATE INDEX platform_ppid ON platform (ppid, last_seen)"             \
+	"  WHERE on_demand = 1;"                                               \
+	"CREATE TABLE platform_tcb ("                                          \
+	"  platform INTEGER NOT NULL REFERENCES platform (id)"                 \
+	"    ON DELETE CASCADE,"                                               \
+	"  cpu_svn TEXT NOT NULL,"                                             \
+	"  pce_svn TEXT NOT NULL,"                                             \
+	"  tcbm TEXT NOT NULL,"                                                \
+	"  levels INTEGER NOT NULL,"                                           \
+	"  used_at INTEGER NOT NULL,"                                          \
+	"  PRIMARY KEY (platform, cpu_svn, pce_svn)"                           \
+	") WITHOUT ROWID;"                                                     \
+	"CREATE TABLE registration ("                                          \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  qe_id TEXT NOT NULL,"                                               \
+	"  pce_id TEXT NOT NULL,"                                              \
+	"  cpu_svn TEXT NOT NULL,"                                             \
+	"  pce_svn TEXT NOT NULL,"                                             \
+	"  na INTEGER NOT NULL,"                                               \
+	"  state INTEGER NOT NULL,"                                            \
+	"  created_at INTEGER NOT NULL,"                                       \
+	"  changed_at INTEGER NOT NULL,"                                       \
+	"  enc_ppid BLOB,"                                                     \
+	"  manifest BLOB,"                                                     \
+	"  UNIQUE (qe_id, pce_id, cpu_svn, pce_svn)"                           \
+	");"                                                                   \
+	"CREATE INDEX registration_state ON registration (state, id);"         \
+	"CREATE TABLE policy ("                                                \
+	"  id TEXT PRIMARY KEY,"                                               \
+	"  type INTEGER NOT NULL,"                                             \
+	"  fmspc TEXT NOT NULL,"                                               \
+	"  is_default INTEGER NOT NULL,"                                       \
+	"  created_at INTEGER NOT NULL,"                                       \
+	"  policy TEXT NOT NULL"                                               \
+	");"                                                                   \
+	"CREATE INDEX policy_fmspc ON policy (fmspc, is_default);"
+
+const char *const sqlite_schema[] = { SCHEMA_1, NULL };
