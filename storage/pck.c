@@ -95,18 +95,27 @@ held_set_load(struct storage *st, const struct prow *p, struct held_set *out,
 
 /* --- the choice ------------------------------------------------------- */
 
+const struct tcbinfo *
+pck_info(const struct storage *st, const struct pck_set *set)
+{
+	char fmspc[13];
+
+	hex_upper(span_of(set->fmspc, sizeof(set->fmspc)), fmspc);
+	return hot_select_info(st, fmspc);
+}
+
 enum err
-pck_choose(const struct storage *st, const struct pck_set *set,
+pck_choose(const struct tcbinfo *info, const struct pck_set *set,
     const struct raw_tcb *tcb, size_t *index, int64_t *levels, struct why *why)
 {
-	const struct tcbinfo *info;
 	char fmspc[13];
 	enum err e;
 
-	hex_upper(span_of(set->fmspc, sizeof(set->fmspc)), fmspc);
-	if ((info = hot_select_info(st, fmspc)) == NULL)
+	if (info == NULL) {
+		hex_upper(span_of(set->fmspc, sizeof(set->fmspc)), fmspc);
 		return why_set(why, ERR_NO_TCBINFO, "caching-and-selection 2",
 		    "%s", fmspc);
+	}
 	if ((e = select_cert(set, info, tcb, index, why)) != ERR_OK)
 		return e;
 	*levels = levels_id(info);
@@ -217,11 +226,8 @@ static bool
 mapping_holds(const struct storage *st, const struct mapping *m,
     const struct pck_set *set, size_t *index)
 {
-	const struct tcbinfo *info;
-	char fmspc[13];
+	const struct tcbinfo *info = pck_info(st, set);
 
-	hex_upper(span_of(set->fmspc, sizeof(set->fmspc)), fmspc);
-	info = hot_select_info(st, fmspc);
 	/* Without a TCB info the old choice is the best there is. */
 	if (info != NULL && levels_id(info) != m->levels)
 		return false;
@@ -274,8 +280,8 @@ lookup_choose(struct storage *st, const struct prow *p,
 		return e;
 	known = e == ERR_OK && mapping_holds(st, &m, set, index);
 	if (!known) {
-		if ((e = pck_choose(st, set, tcb, index, &m.levels, why)) !=
-		    ERR_OK)
+		if ((e = pck_choose(pck_info(st, set), set, tcb, index,
+			 &m.levels, why)) != ERR_OK)
 			return e;
 		memcpy(m.tcbm, set->certs[*index].tcbm, sizeof(m.tcbm));
 	}

@@ -70,12 +70,14 @@ enum err held_set_load(struct storage *, const struct prow *,
     struct held_set *out, struct why *) MUST_CHECK;
 struct held_set held_set_of(struct pck_set *, const struct issuer *);
 
+/* The TCB info held that selection uses for a set; NULL: none. */
+const struct tcbinfo *pck_info(const struct storage *, const struct pck_set *);
 /*
  * The certificate for a raw TCB: index into the set, and the id of the
- * levels that chose it.  ERR_NO_CERT, ERR_NO_TCBINFO (why->text is the
- * FMSPC).
+ * levels that chose it.  "info" may be NULL: ERR_NO_TCBINFO (why->text is
+ * the FMSPC).  ERR_NO_CERT.
  */
-enum err pck_choose(const struct storage *, const struct pck_set *,
+enum err pck_choose(const struct tcbinfo *info, const struct pck_set *,
     const struct raw_tcb *, size_t *index, int64_t *levels,
     struct why *) MUST_CHECK;
 /* The answer made of a chosen certificate; the row says how fresh. */

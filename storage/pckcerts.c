@@ -41,9 +41,34 @@ leaves_check(const struct pck_set *set, time_t now, struct why *why)
 	return ERR_OK;
 }
 
+struct pck_gate
+pck_gate_held(const struct storage *st)
+{
+	struct trust trust = hot_trust(st);
+
+	return (struct pck_gate){
+		.root_crl = trust.root_crl,
+		.pck_crl = { pck_crl_held(st, PCK_CA_PROCESSOR),
+		    pck_crl_held(st, PCK_CA_PLATFORM) },
+	};
+}
+
+/* The issuer was read under the root CRL held; the gate's may be newer. */
+static enum err
+issuer_check(const struct issuer *i, const struct pck_gate *gate, time_t now,
+    struct why *why)
+{
+	if (gate->root_crl != NULL && crl_lists(gate->root_crl, i->chain->x[0]))
+		return why_set(why, ERR_REVOKED, "pcs-upstream 6",
+		    "the PCK CA is revoked");
+	return window_check(&i->chain->window, now, SKEW, "PCK issuer chain",
+	    why);
+}
+
 enum err
-pckcerts_admit(struct storage *st, const struct platform_id *id,
-    struct span body, struct span chain, struct held_set *out, struct why *why)
+pckcerts_admit(struct storage *st, const struct pck_gate *gate,
+    const struct platform_id *id, struct span body, struct span chain,
+    struct held_set *out, struct why *why)
 {
 	const struct issuer *issuer;
 	struct pck_set *set = NULL;
@@ -53,10 +78,9 @@ pckcerts_admit(struct storage *st, const struct platform_id *id,
 
 	if ((e = pceid_read(id, pceid, why)) != ERR_OK ||
 	    (e = issuer_get(st, chain, &issuer, why)) != ERR_OK ||
-	    (e = window_check(&issuer->chain->window, now, SKEW,
-		 "PCK issuer chain", why)) != ERR_OK ||
+	    (e = issuer_check(issuer, gate, now, why)) != ERR_OK ||
 	    (e = pck_set_read(body, issuer->chain, pceid,
-		 pck_crl_held(st, chain_pck_ca(issuer->chain)), &set, why)) !=
+		 gate->pck_crl[chain_pck_ca(issuer->chain)], &set, why)) !=
 		ERR_OK)
 		return e;
 	if ((e = leaves_check(set, now, why)) != ERR_OK) {
@@ -115,7 +139,7 @@ id_row(void *arg, const struct db_val *col)
 /* p->row is set. */
 static enum err
 row_write(struct storage *st, struct prow *p, const struct pck_set *set,
-    bool on_demand, bool is_new, struct why *why)
+    const struct pck_write *how, struct why *why)
 {
 	unsigned char chain[32], ppid[32];
 	enum err e;
@@ -131,16 +155,17 @@ row_write(struct storage *st, struct prow *p, const struct pck_set *set,
 		     db_bytes(blob_span(p->manifest)),
 		     db_bytes(blob_span(p->enc_ppid)),
 		     db_bytes(blob_span(p->certs)), db_hash(chain, 32),
-		     db_hash(ppid, 32), db_int(on_demand),
+		     db_hash(ppid, 32), db_int(how->on_demand),
 		     db_int(p->fetched_at), db_int(p->na_count),
 		     db_int(p->na_wait_s), db_int(p->na_recheck_at),
 		     db_int(p->last_seen)),
 		 id_row, &p->row, why)) != ERR_OK)
 		return e;
-	if (is_new)
+	if (how->is_new)
 		atomic_fetch_add(&st->n_platforms, 1);
-	if (!on_demand || !is_new)
+	if (!how->on_demand || !how->is_new)
 		return ERR_OK;
+	st->recount = true;
 	return store_write(st, SQL_PLATFORM_TRIM,
 	    VALS(db_hash(ppid, 32), db_int(ON_DEMAND_MAX)), why);
 }
@@ -160,11 +185,11 @@ set_has(const struct pck_set *set, const char *tcbm)
 
 static enum err
 choice_write(struct storage *st, int64_t row, const struct pck_set *set,
-    struct mapping *m, struct why *why)
+    const struct tcbinfo *info, struct mapping *m, struct why *why)
 {
 	size_t index;
 
-	switch (pck_choose(st, set, &m->tcb, &index, &m->levels, why)) {
+	switch (pck_choose(info, set, &m->tcb, &index, &m->levels, why)) {
 	case ERR_OK:
 		memcpy(m->tcbm, set->certs[index].tcbm, sizeof(m->tcbm));
 		return mapping_put(st, row, m, why);
@@ -181,7 +206,8 @@ choice_write(struct storage *st, int64_t row, const struct pck_set *set,
 /* Every raw TCB known before, and the one asked for. */
 static enum err
 choices_write(struct storage *st, const struct prow *p,
-    const struct pck_set *set, const struct platform_ask *ask, struct why *why)
+    const struct pck_set *set, const struct tcbinfo *info,
+    const struct platform_ask *ask, struct why *why)
 {
 	struct mapping *v = NULL, m = { .used_at = clock_now_ms() };
 	size_t i, n = 0;
@@ -190,12 +216,12 @@ choices_write(struct storage *st, const struct prow *p,
 	if ((e = mapping_list(st, p->row, &v, &n, why)) != ERR_OK)
 		return e;
 	for (i = n; i > 0 && e == ERR_OK; i--)
-		e = choice_write(st, p->row, set, &v[i - 1], why);
+		e = choice_write(st, p->row, set, info, &v[i - 1], why);
 	free(v);
 	if (e != ERR_OK || !ask->has_tcb || !pck_may_remember(st, p))
 		return e;
 	m.tcb = ask->tcb;
-	return choice_write(st, p->row, set, &m, why);
+	return choice_write(st, p->row, set, info, &m, why);
 }
 
 /* --- Not available (3.3) ---------------------------------------------- */
@@ -271,7 +297,8 @@ na_unqueue(struct storage *st, const struct pck_set *set,
 
 static enum err
 na_write(struct storage *st, const struct prow *p,
-    const struct platform_ask *ask, const struct pck_set *set, struct why *why)
+    const struct platform_ask *ask, const struct pck_set *set, bool queue,
+    struct why *why)
 {
 	struct reg_rows rows = { NULL, 0 };
 	enum err e;
@@ -279,7 +306,7 @@ na_write(struct storage *st, const struct prow *p,
 	if ((e = reg_rows_get(st, &p->id, &rows, why)) != ERR_OK)
 		return e;
 	e = na_unqueue(st, set, &rows, why);
-	if (e == ERR_OK && st->config->mode == MODE_REQ)
+	if (e == ERR_OK && queue)
 		e = na_queue(st, p, ask, set, &rows, why);
 	reg_rows_free(&rows);
 	return e;
@@ -305,15 +332,15 @@ is_on_demand(struct storage *st, const struct platform_ask *ask, bool *out,
 
 enum err
 pckcerts_write(struct storage *st, struct prow *p, const struct held_set *h,
-    const struct platform_ask *ask, bool on_demand, bool is_new,
+    const struct platform_ask *ask, const struct pck_write *how,
     struct why *why)
 {
 	enum err e;
 
-	if ((e = row_write(st, p, h->set, on_demand, is_new, why)) != ERR_OK ||
-	    (e = choices_write(st, p, h->set, ask, why)) != ERR_OK)
+	if ((e = row_write(st, p, h->set, how, why)) != ERR_OK ||
+	    (e = choices_write(st, p, h->set, how->info, ask, why)) != ERR_OK)
 		return e;
-	return na_write(st, p, ask, h->set, why);
+	return na_write(st, p, ask, h->set, how->queue_na, why);
 }
 
 /* --- the call --------------------------------------------------------- */
@@ -369,12 +396,16 @@ static void
 certs_keep(struct storage *st, const struct certs_job *c, struct prow *p,
     const struct held_set *h, bool is_new)
 {
+	struct pck_write how = {
+		.info = pck_info(st, h->set),
+		.on_demand = true,
+		.is_new = is_new,
+		.queue_na = st->config->mode == MODE_REQ,
+	};
 	struct why why = { 0 };
-	bool on_demand = true;
 
-	if (is_on_demand(st, &c->ask, &on_demand, &why) != ERR_OK ||
-	    pckcerts_write(st, p, h, &c->ask, on_demand, is_new, &why) !=
-		ERR_OK)
+	if (is_on_demand(st, &c->ask, &how.on_demand, &why) != ERR_OK ||
+	    pckcerts_write(st, p, h, &c->ask, &how, &why) != ERR_OK)
 		log_event(LOG_WARN, "platform-not-kept", "platform",
 		    log_id(span_str(p->id.qe_id)).s, "text", why.text, NULL);
 }
@@ -398,8 +429,8 @@ certs_take(struct storage *st, struct certs_job *c, const struct held_set *h,
 	e = ERR_OK;
 	if (!c->ask.has_tcb)
 		goto out;
-	if ((e = pck_choose(st, h->set, &c->ask.tcb, &index, &levels, why)) !=
-	    ERR_OK)
+	if ((e = pck_choose(pck_info(st, h->set), h->set, &c->ask.tcb, &index,
+		 &levels, why)) != ERR_OK)
 		goto out;
 	c->answer = pck_answer_new(st, h, index, &c->ask.tcb, &p);
 	platforms_put(st->platforms, &c->ask.id, c->answer);
@@ -413,11 +444,12 @@ static void
 certs_work(struct job *j)
 {
 	struct certs_job *c = msg_of(j, struct certs_job, job);
+	struct pck_gate gate = pck_gate_held(j->st);
 	struct held_set h = { 0 };
 	char object[32];
 	enum err e;
 
-	e = pckcerts_admit(j->st, &c->ask.id, blob_span(c->body),
+	e = pckcerts_admit(j->st, &gate, &c->ask.id, blob_span(c->body),
 	    blob_span(c->chain), &h, &j->why);
 	if (e != ERR_OK) {
 		snprintf(object, sizeof(object), "pckcerts/%s",

@@ -328,7 +328,7 @@ void storage_reg_done(struct storage *, const struct platform_ask *);
 /* GET platforms: source "reg", "reg_na" or "[F1,F2]"; the JSON array and its
  * count.  Without peek, queue rows are marked handed out.  At most 64 MB of
  * the queue go out in one call, the rest stays for the next; a list of cached
- * platforms over 256 MB is ERR_TOO_BIG: name FMSPCs. */
+ * platforms over 256 MB is ERR_PARAM: name FMSPCs. */
 typedef void (*store_list_fn)(void *arg, enum err, const struct why *,
     struct blob *json, size_t n);
 void storage_platforms(struct storage *, const char *source, bool peek,

@@ -145,20 +145,35 @@ batch_lost(struct storage *st, enum err e, const struct why *why)
 }
 
 void
+store_abort(struct storage *st, enum err e, const struct why *why)
+{
+	batch_lost(st, e, why);
+}
+
+enum err
+store_commit(struct storage *st, struct why *why)
+{
+	enum err e;
+
+	if (!st->batch)
+		return ERR_OK;
+	if ((e = st->ops->commit(st->db, why)) != ERR_OK) {
+		batch_lost(st, e, why);
+		return e;
+	}
+	store_db_result(st, ERR_OK, NULL);
+	batch_end(st, ERR_OK, NULL);
+	return ERR_OK;
+}
+
+void
 store_flush(struct storage *st)
 {
 	struct why why = { 0 };
-	enum err e;
 
-	if (st->batch) {
-		if ((e = st->ops->commit(st->db, &why)) != ERR_OK)
-			batch_lost(st, e, &why);
-		else {
-			store_db_result(st, ERR_OK, NULL);
-			batch_end(st, ERR_OK, NULL);
-		}
-	}
-	object_flush(st);
+	/* Whoever waits has been told, and the log says it. */
+	if (store_commit(st, &why) == ERR_OK)
+		object_flush(st);
 }
 
 static void
@@ -222,13 +237,19 @@ batch_begin(struct storage *st, struct why *why)
 }
 
 enum err
+store_begin(struct storage *st, struct why *why)
+{
+	return st->batch ? ERR_OK : batch_begin(st, why);
+}
+
+enum err
 store_write_row(struct storage *st, enum sql sql, const struct db_val *v,
     size_t n, db_row_fn fn, void *arg, struct why *why)
 {
 	struct why here = { 0 };
 	enum err e;
 
-	if (!st->batch && (e = batch_begin(st, &here)) != ERR_OK)
+	if ((e = store_begin(st, &here)) != ERR_OK)
 		goto out;
 	e = st->ops->run(st->db, sql, v, n, fn, arg, NULL, &here);
 	if (e != ERR_OK)

@@ -135,8 +135,13 @@ enum err store_write(struct storage *, enum sql, const struct db_val *,
 /* The same for a statement that gives rows back. */
 enum err store_write_row(struct storage *, enum sql, const struct db_val *,
     size_t n, db_row_fn, void *arg, struct why *) MUST_CHECK;
-/* Commit the batch now; what follows is in a transaction of its own. */
+/* Commit the batch now; whoever waits for it is told. */
+enum err store_commit(struct storage *, struct why *) MUST_CHECK;
+/* The same, and write the objects that wait. */
 void store_flush(struct storage *);
+/* Begin a batch of its own for statements that are run past store_write(). */
+enum err store_begin(struct storage *, struct why *) MUST_CHECK;
+void store_abort(struct storage *, enum err, const struct why *);
 /* Have store_flush called once the messages at hand are done. */
 void store_flush_soon(struct storage *);
 /* Remember, and log when it changes, how the last write went. */

@@ -1,0 +1,225 @@
+/*
+ * storage_metrics(): what storage knows as numbers, in Prometheus' text
+ * format.  Any thread.
+ */
+#include "config/base/must.h"
+#include "storage/store.h"
+
+#include <inttypes.h>
+
+static const char *const kind_name[COLL_N] = {
+#define COLL(sym, name, stale, back) [sym] = name,
+#include "storage/coll.def"
+#undef COLL
+};
+
+static void
+gauge_head(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+gauge(struct buf *b, const char *name, const char *type, const char *help,
+    uint64_t value)
+{
+	gauge_head(b, name, type, help);
+	buf_printf(b, "%s %" PRIu64 "\n", name, value);
+}
+
+/* --- objects ---------------------------------------------------------- */
+
+struct kind_sum {
+	uint64_t n, bytes, unchecked;
+	time_t success;
+};
+
+static void
+sum_one(void *arg, struct coll *c)
+{
+	struct kind_sum *sum = (struct kind_sum *)arg + c->key.kind;
+	int i;
+
+	sum->n++;
+	sum->unchecked += c->revocation_unchecked;
+	for (i = 0; i < FORM_N; i++)
+		if (c->form[i].body != NULL)
+			sum->bytes +=
+			    c->form[i].body->len + c->form[i].head->len;
+	if (c->fetched_at > sum->success)
+		sum->success = c->fetched_at;
+}
+
+static void
+kind_gauge(struct buf *b, const char *name, const char *help,
+    const struct kind_sum *sum, uint64_t (*value)(const struct kind_sum *))
+{
+	int i;
+
+	gauge_head(b, name, "gauge", help);
+	for (i = 0; i < COLL_N; i++)
+		buf_printf(b, "%s{kind=\"%s\"} %" PRIu64 "\n", name,
+		    kind_name[i], value(&sum[i]));
+}
+
+static uint64_t
+sum_n(const struct kind_sum *s)
+{
+	return s->n;
+}
+
+static uint64_t
+sum_bytes(const struct kind_sum *s)
+{
+	return s->bytes;
+}
+
+static uint64_t
+sum_unchecked(const struct kind_sum *s)
+{
+	return s->unchecked;
+}
+
+static uint64_t
+sum_success(const struct kind_sum *s)
+{
+	return (uint64_t)s->success;
+}
+
+struct object_gauge {
+	struct buf *b;
+	const char *name;
+	int64_t (*value)(const struct coll *);
+};
+
+static int64_t
+issue_value(const struct coll *c)
+{
+	return c->issue_at;
+}
+
+static int64_t
+next_value(const struct coll *c)
+{
+	return c->next_update;
+}
+
+static int64_t
+eval_value(const struct coll *c)
+{
+	return c->eval_num;
+}
+
+/* A value of 0 says that the kind has none. */
+static void
+object_one(void *arg, struct coll *c)
+{
+	struct object_gauge *g = arg;
+	int64_t v = g->value(c);
+
+	if (v != 0)
+		buf_printf(g->b, "%s{object=\"%s\"} %" PRId64 "\n", g->name,
+		    c->key.text, v);
+}
+
+static void
+object_gauge(struct buf *b, const struct snap *snap, const char *name,
+    const char *help, int64_t (*value)(const struct coll *))
+{
+	struct object_gauge g = { b, name, value };
+
+	gauge_head(b, name, "gauge", help);
+	snap_each(snap, object_one, &g);
+}
+
+static void
+objects_write(struct storage *st, struct buf *b)
+{
+	struct kind_sum sum[COLL_N] = { { 0, 0, 0, 0 } };
+	struct snap *snap;
+
+	must(pthread_mutex_lock(&st->lock) == 0);
+	snap = snap_ref(st->snap);
+	must(pthread_mutex_unlock(&st->lock) == 0);
+	snap_each(snap, sum_one, sum);
+	kind_gauge(b, "larder_objects", "Objects held in memory", sum, sum_n);
+	kind_gauge(b, "larder_object_bytes",
+	    "Bytes of ready-made answers of objects", sum, sum_bytes);
+	kind_gauge(b, "larder_objects_revocation_unchecked",
+	    "Objects admitted before a root CRL was held", sum, sum_unchecked);
+	kind_gauge(b, "larder_last_success_timestamp_seconds",
+	    "When an object of the kind was last fetched", sum, sum_success);
+	object_gauge(b, snap, "larder_object_issue_timestamp_seconds",
+	    "issueDate or thisUpdate", issue_value);
+	object_gauge(b, snap, "larder_object_next_update_timestamp_seconds",
+	    "nextUpdate", next_value);
+	object_gauge(b, snap, "larder_object_eval_number",
+	    "tcbEvaluationDataNumber", eval_value);
+	snap_unref(snap);
+}
+
+/* --- the rest --------------------------------------------------------- */
+
+static void
+platforms_write(struct storage *st, struct buf *b)
+{
+	struct platforms_stats ps = platforms_stats(st->platforms);
+
+	gauge(b, "larder_platforms_stored", "gauge",
+	    "Platforms in the database",
+	    (uint64_t)atomic_load(&st->n_platforms));
+	gauge(b, "larder_platforms_in_memory", "gauge",
+	    "Platforms with answers in memory", ps.platforms);
+	gauge(b, "larder_platform_answers", "gauge",
+	    "Ready pckcert answers in memory", ps.answers);
+	gauge(b, "larder_platform_bytes", "gauge", "Memory of pckcert answers",
+	    ps.bytes);
+	gauge(b, "larder_platform_hits_total", "counter",
+	    "pckcert look-ups answered from memory", ps.hits);
+	gauge(b, "larder_platform_misses_total", "counter",
+	    "pckcert look-ups that memory could not answer", ps.misses);
+	gauge(b, "larder_platform_evicted_total", "counter",
+	    "Platforms put out of memory for lack of room", ps.evicted);
+}
+
+static void
+queue_write(struct storage *st, struct buf *b)
+{
+	static const struct {
+		enum reg_state state;
+		const char *name;
+	} states[] = {
+		{ REG_NEW, "new" },
+		{ REG_NOT_AVAILABLE, "not_available" },
+		{ REG_HANDED_OUT, "handed_out" },
+	};
+	size_t i;
+
+	gauge_head(b, "larder_registration_queue", "gauge",
+	    "Registrations that wait");
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		buf_printf(b,
+		    "larder_registration_queue{state=\"%s\"} %" PRId64 "\n",
+		    states[i].name,
+		    atomic_load(&st->reg_count[states[i].state]));
+	gauge(b, "larder_store_queue", "gauge",
+	    "Calls that wait for the store thread",
+	    (uint64_t)atomic_load(&st->queued));
+	gauge(b, "larder_store_unsaved", "gauge",
+	    "Versions of objects not yet in the database",
+	    (uint64_t)atomic_load(&st->n_unsaved));
+	gauge(b, "larder_database_ok", "gauge",
+	    "Whether the last write to the database succeeded",
+	    atomic_load(&st->db_err_seen) == ERR_OK);
+	gauge(b, "larder_database_failures_total", "counter",
+	    "Writes to the database that failed",
+	    (uint64_t)atomic_load(&st->db_failures));
+}
+
+void
+storage_metrics(struct storage *st, struct buf *b)
+{
+	objects_write(st, b);
+	platforms_write(st, b);
+	queue_write(st, b);
+}

@@ -1,0 +1,249 @@
+#include "storage/status.h"
+
+#include "config/base/clock.h"
+#include "config/base/must.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const mode_name[] = {
+	[MODE_LAZY] = "lazy",
+	[MODE_REQ] = "req",
+	[MODE_OFFLINE] = "offline",
+};
+
+static const char *const kind_name[COLL_N] = {
+#define COLL(sym, name, stale, back) [sym] = name,
+#include "storage/coll.def"
+#undef COLL
+};
+
+/* --- pieces ----------------------------------------------------------- */
+
+json_t *
+json_time(time_t at)
+{
+	char text[TIME_LEN];
+
+	if (at == 0)
+		return json_null();
+	time_write(at, text);
+	return json_string(text);
+}
+
+/* Any text: what is not UTF-8 would make the document fail. */
+json_t *
+json_safe(const char *text)
+{
+	json_t *s = json_string(text);
+	char *copy, *p;
+
+	if (s != NULL)
+		return s;
+	copy = xstrdup(text);
+	for (p = copy; *p != '\0'; p++)
+		if (*p < 0x20 || *p >= 0x7f)
+			*p = '?';
+	s = json_string(copy);
+	free(copy);
+	return s;
+}
+
+json_t *
+json_attempt(const struct attempt *a)
+{
+	if (a == NULL || a->failures == 0)
+		return json_null();
+	return json_pack("{s:o, s:s, s:o, s:I}", "at", json_time(a->at),
+	    "reason", err_token(a->err), "text", json_safe(a->text), "failures",
+	    (json_int_t)a->failures);
+}
+
+const char *
+fresh_name(enum fresh_state state)
+{
+	switch (state) {
+	case FRESH_NEW:
+		return "fresh";
+	case FRESH_DUE:
+		return "due";
+	case FRESH_STALE:
+		return "stale";
+	case FRESH_GONE:
+		break;
+	}
+	return "gone";
+}
+
+json_t *
+json_coll(const struct storage *st, const struct coll *c, time_t now)
+{
+	enum fresh_state state =
+	    fresh_state(c, st->config->cache.stale_max_s, now);
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I,"
+			 " s:b, s:o}",
+	    "key", c->key.text, "kind", kind_name[c->key.kind], "state",
+	    fresh_name(state), "issued", json_time(c->issue_at), "next_update",
+	    json_time(c->next_update), "fetched", json_time(c->fetched_at),
+	    "refresh_due", json_time(fresh_due_at(c, 0)), "eval_num",
+	    (json_int_t)c->eval_num, "source", json_safe(c->source), "bytes",
+	    (json_int_t)c->body->len, "revocation_unchecked",
+	    c->revocation_unchecked, "last_failure",
+	    json_attempt(map_get(st->attempts, span_str(c->key.text))));
+}
+
+struct blob *
+json_text(json_t *doc)
+{
+	char *text;
+	struct blob *b;
+
+	must(doc != NULL);
+	text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	must(text != NULL);
+	b = blob_from(span_str(text));
+	free(text);
+	json_decref(doc);
+	return b;
+}
+
+/* --- the document ----------------------------------------------------- */
+
+static int
+coll_cmp(const void *a, const void *b)
+{
+	const struct coll *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key.text, (*y)->key.text);
+}
+
+static json_t *
+status_objects(const struct storage *st, time_t now)
+{
+	size_t i, n = 0;
+	struct coll **v = xcalloc(map_len(st->hot) + 1, sizeof(struct coll *));
+	struct map_iter it = map_iter(st->hot);
+	json_t *list = json_array();
+	struct span key;
+	void *value;
+
+	while (map_next(&it, &key, &value))
+		v[n++] = value;
+	qsort(v, n, sizeof(struct coll *), coll_cmp);
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, json_coll(st, v[i], now));
+	free(v);
+	return list;
+}
+
+/* Failures of what is not held. */
+static json_t *
+status_missing(const struct storage *st)
+{
+	struct map_iter it = map_iter(st->attempts);
+	json_t *list = json_object();
+	struct span key;
+	void *value;
+	char *name;
+
+	while (map_next(&it, &key, &value)) {
+		if (map_get(st->hot, key) != NULL ||
+		    ((struct attempt *)value)->failures == 0)
+			continue;
+		name = span_dup(key);
+		json_object_set_new(list, name, json_attempt(value));
+		free(name);
+	}
+	return list;
+}
+
+static json_t *
+status_database(const struct storage *st)
+{
+	return json_pack("{s:o, s:b, s:s, s:o, s:I, s:I}", "where",
+	    json_safe(st->config->database), "read_only",
+	    st->ops->readonly(st->db), "last_write", err_token(st->db_err),
+	    "text", json_safe(st->db_why.text), "failed_writes",
+	    (json_int_t)atomic_load(&st->db_failures), "versions_waiting",
+	    (json_int_t)atomic_load(&st->n_unsaved));
+}
+
+static json_t *
+status_platforms(const struct storage *st)
+{
+	struct platforms_stats ps = platforms_stats(st->platforms);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stored",
+	    (json_int_t)atomic_load(&st->n_platforms), "in_memory",
+	    (json_int_t)ps.platforms, "answers", (json_int_t)ps.answers,
+	    "bytes", (json_int_t)ps.bytes, "bytes_max", (json_int_t)ps.limit,
+	    "hits", (json_int_t)ps.hits, "misses", (json_int_t)ps.misses,
+	    "evicted", (json_int_t)ps.evicted);
+}
+
+static json_t *
+status_registrations(const struct storage *st)
+{
+	return json_pack("{s:I, s:I, s:I}", "new",
+	    (json_int_t)atomic_load(&st->reg_count[REG_NEW]), "not_available",
+	    (json_int_t)atomic_load(&st->reg_count[REG_NOT_AVAILABLE]),
+	    "handed_out",
+	    (json_int_t)atomic_load(&st->reg_count[REG_HANDED_OUT]));
+}
+
+static void
+status_work(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+	struct storage *st = j->st;
+	time_t now = clock_now();
+
+	if (st->recount && keep_count(st, &j->why) != ERR_OK)
+		j->why = (struct why){ 0 };
+	t->text = json_text(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o,"
+				      " s:I}",
+	    "now", json_time(now), "mode", mode_name[st->config->mode],
+	    "database", status_database(st), "objects", status_objects(st, now),
+	    "missing", status_missing(st), "platforms", status_platforms(st),
+	    "registrations", status_registrations(st), "policies",
+	    (json_int_t)atomic_load(&st->n_policies)));
+	job_done(j);
+}
+
+void
+storage_status(struct storage *st, store_text_fn fn, void *arg)
+{
+	text_job_start(st, status_work, NULL, fn, arg);
+}
+
+/* --- jobs that end in a text ------------------------------------------ */
+
+static void
+text_answer(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+
+	t->fn(j->arg, j->err, &j->why,
+	    j->err == ERR_OK ? blob_ref(t->text) : NULL);
+}
+
+static void
+text_fini(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+
+	free(t->what);
+	blob_unref(t->text);
+}
+
+void
+text_job_start(struct storage *st, void (*work)(struct job *), const char *what,
+    store_text_fn fn, void *arg)
+{
+	struct text_job *t = xcalloc(1, sizeof(*t));
+
+	t->what = what == NULL ? NULL : xstrdup(what);
+	t->fn = fn;
+	job_start(&t->job, st, work, text_answer, text_fini, arg);
+}
