@@ -245,6 +245,32 @@ on_ask(void *arg, enum err e, const struct why *why,
 	took(k, e, why);
 }
 
+static void
+on_text(void *arg, enum err e, const struct why *why, struct blob *text)
+{
+	struct kit *k = arg;
+
+	k->text = text;
+	took(k, e, why);
+}
+
+static void
+on_list(void *arg, enum err e, const struct why *why, struct blob *json,
+    size_t n)
+{
+	struct kit *k = arg;
+
+	k->text = blob_ref(json);
+	k->n = n;
+	took(k, e, why);
+}
+
+static void
+on_done(void *arg, enum err e, const struct why *why)
+{
+	took(arg, e, why);
+}
+
 /* --- calls ------------------------------------------------------------ */
 
 struct call { /* the arguments of any of them */
@@ -253,6 +279,10 @@ struct call { /* the arguments of any of them */
 	const struct raw_tcb *tcb;
 	const struct platform_ask *ask;
 	const struct pckcerts_raw *certs;
+	const char *text;
+	struct blob *blob;
+	bool flag;
+	unsigned api;
 };
 
 static enum err
@@ -353,6 +383,119 @@ enum err
 kit_ask(struct kit *k, const struct platform_id *id)
 {
 	return call(k, ask_fn, &(struct call){ .id = id });
+}
+
+static void
+platforms_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_platforms(k->st, c->text, c->flag, on_list, k);
+}
+
+enum err
+kit_platforms(struct kit *k, const char *source, bool peek)
+{
+	return call(k, platforms_fn,
+	    &(struct call){ .text = source, .flag = peek });
+}
+
+static void
+upload_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_upload(k->st, c->blob, c->api, c->flag, on_done, k);
+}
+
+enum err
+kit_upload(struct kit *k, const char *json, unsigned api, bool force)
+{
+	struct blob *b = blob_from(span_str(json));
+	enum err e = call(k, upload_fn,
+	    &(struct call){ .blob = b, .flag = force, .api = api });
+
+	blob_unref(b);
+	return e;
+}
+
+static void
+policy_put_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_policy_put(k->st, c->blob, on_text, k);
+}
+
+enum err
+kit_policy_put(struct kit *k, const char *json)
+{
+	struct blob *b = blob_from(span_str(json));
+	enum err e = call(k, policy_put_fn, &(struct call){ .blob = b });
+
+	blob_unref(b);
+	return e;
+}
+
+static void
+policy_get_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_policy_get(k->st, c->text, on_text, k);
+}
+
+enum err
+kit_policy_get(struct kit *k, const char *fmspc)
+{
+	return call(k, policy_get_fn, &(struct call){ .text = fmspc });
+}
+
+static void
+status_fn(struct kit *k, void *arg)
+{
+	(void)arg;
+	storage_status(k->st, on_text, k);
+}
+
+enum err
+kit_status(struct kit *k)
+{
+	return call(k, status_fn, &(struct call){ .text = NULL });
+}
+
+static void
+explain_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_explain(k->st, c->text, on_text, k);
+}
+
+enum err
+kit_explain(struct kit *k, const char *what)
+{
+	return call(k, explain_fn, &(struct call){ .text = what });
+}
+
+static void
+history_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_history(k->st, c->text, on_text, k);
+}
+
+enum err
+kit_history(struct kit *k, const char *key)
+{
+	return call(k, history_fn, &(struct call){ .text = key });
+}
+
+const char *
+kit_text(const struct kit *k)
+{
+	return k->text == NULL ? "" : (const char *)k->text->data;
 }
 
 struct coll *

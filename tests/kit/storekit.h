@@ -55,6 +55,15 @@ enum err kit_certs(struct kit *, const struct platform_ask *, struct span body,
     struct span chain);
 enum err kit_register(struct kit *, const struct platform_ask *);
 enum err kit_ask(struct kit *, const struct platform_id *);
+enum err kit_platforms(struct kit *, const char *source, bool peek);
+enum err kit_upload(struct kit *, const char *json, unsigned api, bool force);
+enum err kit_policy_put(struct kit *, const char *json);
+enum err kit_policy_get(struct kit *, const char *fmspc);
+enum err kit_status(struct kit *);
+enum err kit_explain(struct kit *, const char *what);
+enum err kit_history(struct kit *, const char *key);
+/* The text the last of these gave, NUL-terminated, borrowed. */
+const char *kit_text(const struct kit *);
 /* The record in the newest snapshot, borrowed; NULL: not there. */
 struct coll *kit_held(struct kit *, const struct coll_key *);
 
