@@ -49,10 +49,18 @@ errno_err(int no)
 	}
 }
 
+/*
+ * errno was cleared before the call: SQLite tells of the system's error only
+ * when it opens or reads, not when it writes the log.
+ */
 static enum err
 db_err(const struct db *db, int rc, const char *doing, struct why *why)
 {
+	int no = errno;
 	enum err e = ERR_DB;
+
+	if (sqlite3_system_errno(db->db) != 0)
+		no = sqlite3_system_errno(db->db);
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -63,7 +71,7 @@ db_err(const struct db *db, int rc, const char *doing, struct why *why)
 		break;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
-		e = errno_err(sqlite3_system_errno(db->db));
+		e = errno_err(no);
 		break;
 	default:
 		break;
@@ -75,8 +83,10 @@ db_err(const struct db *db, int rc, const char *doing, struct why *why)
 static enum err
 db_exec(struct db *db, const char *sql, const char *doing, struct why *why)
 {
-	int rc = sqlite3_exec(db->db, sql, NULL, NULL, NULL);
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_exec(db->db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? ERR_OK : db_err(db, rc, doing, why);
 }
 
@@ -85,8 +95,10 @@ static enum err
 db_number(struct db *db, const char *sql, int64_t *out, struct why *why)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(db->db, sql, -1, &stmt, NULL);
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_prepare_v2(db->db, sql, -1, &stmt, NULL);
 	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		*out = sqlite3_column_int64(stmt, 0);
 		rc = SQLITE_OK;
@@ -189,6 +201,7 @@ sqlite_run(struct db *db, enum sql sql, const struct db_val *v, size_t n,
 		return e;
 	for (i = 0; i < n && rc == SQLITE_OK; i++)
 		rc = stmt_bind(stmt, (int)i + 1, &v[i]);
+	errno = 0;
 	if (rc == SQLITE_OK)
 		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
 			if (!stmt_row(stmt, fn, arg))
@@ -272,6 +285,7 @@ db_open_flags(const char *name, int flags, struct db **out, struct why *why)
 	int64_t ignored;
 	int rc;
 
+	errno = 0;
 	rc = sqlite3_open_v2(name, &db->db,
 	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc != SQLITE_OK) {
