@@ -332,7 +332,8 @@ load_read(struct storage *st, const struct db_val *col, const char *text,
 		    "the row does not match its digest");
 	raw.body = col[1].s;
 	raw.chain = col[2].s;
-	raw.fetched_at = col[4].i;
+	/* A clock that ran ahead then must not put the next refresh off. */
+	raw.fetched_at = col[4].i < clock_now() ? col[4].i : clock_now();
 	raw.source = source;
 	return coll_admit(&raw, &trust, clock_now(), out, why);
 }

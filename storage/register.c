@@ -367,46 +367,41 @@ struct ask_job {
 	store_ask_fn fn;
 };
 
-/* What the queue knows of a platform that was never fetched. */
+/*
+ * From the row of the platform, and from what waits in the queue: a manifest
+ * there is newer than the one that was fetched with.
+ */
 static enum err
-ask_from_queue(struct storage *st, struct platform_ask *a, struct why *why)
+ask_complete(struct storage *st, struct platform_ask *a, struct why *why)
 {
 	struct reg_rows rows = { NULL, 0 };
-	enum err e;
+	struct prow p = { 0 };
+	enum err known = prow_get(st, &a->id, &p, why), e;
 	size_t i;
 
+	if (known != ERR_OK && known != ERR_UNKNOWN_PLATFORM)
+		return known;
 	if ((e = reg_rows_get(st, &a->id, &rows, why)) != ERR_OK)
-		return e;
-	if (rows.n == 0)
-		return why_set(why, ERR_UNKNOWN_PLATFORM,
-		    "caching-and-selection 2", "the platform is not known");
-	for (i = 0; i < rows.n; i++) {
+		goto out;
+	if (known != ERR_OK && rows.n == 0) {
+		e = known;
+		goto out;
+	}
+	for (i = 0; i < rows.n; i++) { /* the latest first */
 		if (a->manifest == NULL)
 			a->manifest = blob_ref(rows.v[i].manifest);
 		if (a->enc_ppid == NULL)
 			a->enc_ppid = blob_ref(rows.v[i].enc_ppid);
 	}
+	if (a->manifest == NULL)
+		a->manifest = blob_ref(p.manifest);
+	if (a->enc_ppid == NULL)
+		a->enc_ppid = blob_ref(p.enc_ppid);
+	*why = (struct why){ 0 };
+out:
 	reg_rows_free(&rows);
-	return ERR_OK;
-}
-
-static enum err
-ask_complete(struct storage *st, struct platform_ask *a, struct why *why)
-{
-	struct prow p = { 0 };
-	enum err e = prow_get(st, &a->id, &p, why);
-
-	if (e == ERR_UNKNOWN_PLATFORM)
-		return ask_from_queue(st, a, why);
-	if (e != ERR_OK)
-		return e;
-	a->manifest = blob_ref(p.manifest);
-	a->enc_ppid = blob_ref(p.enc_ppid);
 	prow_fini(&p);
-	/* A manifest that waits in the queue is newer than none. */
-	if (a->manifest == NULL && ask_from_queue(st, a, why) != ERR_OK)
-		*why = (struct why){ 0 };
-	return ERR_OK;
+	return e;
 }
 
 static void
