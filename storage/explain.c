@@ -310,7 +310,8 @@ platform_facts_get(struct storage *st, struct platform_facts *f,
 	if (f->known && (e = mapping_list(st, f->row.row, &f->mappings, &f->n,
 			     why)) != ERR_OK)
 		return e;
-	if (f->known && held_set_load(st, &f->row, &f->held, &unheld) != ERR_OK)
+	if (f->known &&
+	    held_set_load(st, &f->row, NULL, &f->held, &unheld) != ERR_OK)
 		f->held = (struct held_set){ 0 };
 	return reg_rows_get(st, &f->id, &f->rows, why);
 }

@@ -58,8 +58,8 @@ held_set_of(struct pck_set *set, const struct issuer *i)
 }
 
 static enum err
-held_set_read(struct storage *st, const struct prow *p, struct held_set *out,
-    struct why *why)
+held_set_unpack(struct storage *st, const struct prow *p, struct span packed,
+    struct held_set *out, struct why *why)
 {
 	const struct issuer *issuer;
 	struct pck_set *set = NULL;
@@ -69,7 +69,7 @@ held_set_read(struct storage *st, const struct prow *p, struct held_set *out,
 	if ((e = pceid_read(&p->id, pceid, why)) != ERR_OK ||
 	    (e = issuer_get(st, blob_span(p->chain), &issuer, why)) != ERR_OK)
 		return e;
-	if ((e = pck_set_unpack(blob_span(p->certs), issuer->chain, pceid,
+	if ((e = pck_set_unpack(packed, issuer->chain, pceid,
 		 pck_crl_held(st, chain_pck_ca(issuer->chain)), &set, why)) !=
 	    ERR_OK)
 		return e;
@@ -77,16 +77,32 @@ held_set_read(struct storage *st, const struct prow *p, struct held_set *out,
 	return ERR_OK;
 }
 
+static enum err
+held_set_read(struct storage *st, const struct prow *p, const char *tcbm,
+    struct held_set *out, struct why *why)
+{
+	struct buf few = BUF_INIT;
+	enum err e;
+
+	if (tcbm == NULL)
+		return held_set_unpack(st, p, blob_span(p->certs), out, why);
+	e = pck_packed_pick(blob_span(p->certs), tcbm, &few, why);
+	if (e == ERR_OK)
+		e = held_set_unpack(st, p, buf_view(&few), out, why);
+	buf_free(&few);
+	return e;
+}
+
 enum err
-held_set_load(struct storage *st, const struct prow *p, struct held_set *out,
-    struct why *why)
+held_set_load(struct storage *st, const struct prow *p, const char *tcbm,
+    struct held_set *out, struct why *why)
 {
 	enum err e;
 
 	if (p->certs == NULL || p->chain == NULL)
 		return why_set(why, ERR_NOT_CACHED, "caching-and-selection 2",
 		    "no certificates are held for the platform");
-	if ((e = held_set_read(st, p, out, why)) == ERR_OK)
+	if ((e = held_set_read(st, p, tcbm, out, why)) == ERR_OK)
 		return ERR_OK;
 	refused_log("pckcerts", e, why, "database");
 	why_in(why, e, "%s", err_token(e));
@@ -131,15 +147,15 @@ pck_may_remember(const struct storage *st, const struct prow *p)
 /* --- the answer ------------------------------------------------------- */
 
 static bool
-level_reached(const uint8_t comp[16], uint16_t pcesvn,
-    const struct tcb_level *l)
+level_reached(const uint8_t comp[16], uint16_t pcesvn, const uint8_t level[16],
+    uint16_t level_pcesvn)
 {
 	int i;
 
 	for (i = 0; i < 16; i++)
-		if (comp[i] < l->sgx[i])
+		if (comp[i] < level[i])
 			return false;
-	return pcesvn >= l->pcesvn;
+	return pcesvn >= level_pcesvn;
 }
 
 /* Could the platform prove a TCB level that this certificate does not? */
@@ -147,13 +163,16 @@ static bool
 cert_is_low(const struct tcbinfo *info, const struct pck_cert *cert,
     const struct raw_tcb *tcb)
 {
+	const struct tcb_level *l;
 	size_t i;
 
 	/* Highest first: the first the raw TCB reaches decides. */
-	for (i = 0; i < info->n_levels; i++)
-		if (level_reached(tcb->cpusvn, tcb->pcesvn, &info->levels[i]))
+	for (i = 0; i < info->n_levels; i++) {
+		l = &info->levels[i];
+		if (level_reached(tcb->cpusvn, tcb->pcesvn, l->sgx, l->pcesvn))
 			return !level_reached(cert->pck.comp, cert->pck.pcesvn,
-			    &info->levels[i]);
+			    l->sgx, l->pcesvn);
+	}
 	return false;
 }
 
@@ -221,17 +240,18 @@ cert_by_tcbm(const struct pck_set *set, const char *tcbm, size_t *out)
 	return false;
 }
 
-/* Is a remembered choice still what selection would say? */
+/*
+ * Is a remembered choice still what selection would say?  Without a TCB info
+ * the old choice is the best there is.
+ */
 static bool
 mapping_holds(const struct storage *st, const struct mapping *m,
-    const struct pck_set *set, size_t *index)
+    const char *fmspc)
 {
-	const struct tcbinfo *info = pck_info(st, set);
+	const struct tcbinfo *info =
+	    strlen(fmspc) == 12 ? hot_select_info(st, fmspc) : NULL;
 
-	/* Without a TCB info the old choice is the best there is. */
-	if (info != NULL && levels_id(info) != m->levels)
-		return false;
-	return cert_by_tcbm(set, m->tcbm, index);
+	return info == NULL || levels_id(info) == m->levels;
 }
 
 /* Remember the choice if that says something new; nobody waits for it. */
@@ -266,24 +286,44 @@ lookup_seen(struct storage *st, const struct prow *p)
 		    NULL);
 }
 
+/* By what is remembered: one certificate to verify instead of all. */
+static bool
+lookup_known(struct storage *st, const struct prow *p, const struct mapping *m,
+    struct held_set *h, size_t *index)
+{
+	struct why why = { 0 };
+
+	if (!mapping_holds(st, m, p->fmspc) ||
+	    held_set_load(st, p, m->tcbm, h, &why) != ERR_OK)
+		return false;
+	if (cert_by_tcbm(h->set, m->tcbm, index) &&
+	    level_reached(m->tcb.cpusvn, m->tcb.pcesvn,
+		h->set->certs[*index].pck.comp,
+		h->set->certs[*index].pck.pcesvn))
+		return true;
+	held_set_fini(h);
+	return false;
+}
+
 static enum err
 lookup_choose(struct storage *st, const struct prow *p,
-    const struct pck_set *set, const struct raw_tcb *tcb, size_t *index,
+    const struct raw_tcb *tcb, struct held_set *h, size_t *index,
     struct why *why)
 {
 	struct mapping m = { .tcb = *tcb };
-	enum err e;
-	bool known;
+	enum err e = mapping_get(st, p->row, tcb, &m, why);
+	bool known = e == ERR_OK;
 
-	e = mapping_get(st, p->row, tcb, &m, why);
 	if (e != ERR_OK && e != ERR_NOT_CACHED)
 		return e;
-	known = e == ERR_OK && mapping_holds(st, &m, set, index);
+	if (known)
+		known = lookup_known(st, p, &m, h, index);
 	if (!known) {
-		if ((e = pck_choose(pck_info(st, set), set, tcb, index,
+		if ((e = held_set_load(st, p, NULL, h, why)) != ERR_OK ||
+		    (e = pck_choose(pck_info(st, h->set), h->set, tcb, index,
 			 &m.levels, why)) != ERR_OK)
 			return e;
-		memcpy(m.tcbm, set->certs[*index].tcbm, sizeof(m.tcbm));
+		memcpy(m.tcbm, h->set->certs[*index].tcbm, sizeof(m.tcbm));
 	}
 	lookup_remember(st, p, &m, known);
 	return ERR_OK;
@@ -300,8 +340,7 @@ lookup(struct storage *st, const struct platform_id *id,
 
 	if ((e = prow_get(st, id, &p, why)) != ERR_OK)
 		return e;
-	if ((e = held_set_load(st, &p, &h, why)) != ERR_OK ||
-	    (e = lookup_choose(st, &p, h.set, tcb, &index, why)) != ERR_OK)
+	if ((e = lookup_choose(st, &p, tcb, &h, &index, why)) != ERR_OK)
 		goto out;
 	lookup_seen(st, &p);
 	*out = pck_answer_new(st, &h, index, tcb, &p);

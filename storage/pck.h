@@ -63,10 +63,11 @@ struct held_set {
 };
 void held_set_fini(struct held_set *);
 /*
- * The certificates of a row, through the gate.  ERR_NOT_CACHED when there
- * are none or they do not pass any more; the log says which.
+ * The certificates of a row, through the gate; all, or the one with this
+ * tcbm.  ERR_NOT_CACHED when there are none or they do not pass any more; the
+ * log says which.
  */
-enum err held_set_load(struct storage *, const struct prow *,
+enum err held_set_load(struct storage *, const struct prow *, const char *tcbm,
     struct held_set *out, struct why *) MUST_CHECK;
 struct held_set held_set_of(struct pck_set *, const struct issuer *);
 

@@ -15,12 +15,13 @@
 
 struct platform {
 	struct platform *newer, *older;
-	struct platform_id id;
 	size_t n;
 	struct pck_answer **v; /* the latest used first */
 	size_t bytes;
 	bool seen;
 	int32_t seen_day;
+	size_t key_len;
+	char key[]; /* platform_key() */
 };
 
 struct shard {
@@ -96,6 +97,18 @@ platform_key(const struct platform_id *id, char out[KEY_MAX])
 	return span_of(out, qe + 1 + pce);
 }
 
+static struct platform_id
+platform_id_of(const struct platform *p)
+{
+	struct platform_id id = { .pce_id = "" };
+	const char *slash = memrchr(p->key, '/', p->key_len);
+	size_t qe = (size_t)(slash - p->key);
+
+	memcpy(id.qe_id, p->key, qe);
+	memcpy(id.pce_id, slash + 1, p->key_len - qe - 1);
+	return id;
+}
+
 static void
 shard_unlink(struct shard *s, struct platform *p)
 {
@@ -124,10 +137,9 @@ shard_link(struct shard *s, struct platform *p)
 static void
 shard_remove(struct shard *s, struct platform *p)
 {
-	char key[KEY_MAX];
 	size_t i;
 
-	must(map_del(s->map, platform_key(&p->id, key)) == p);
+	must(map_del(s->map, span_of(p->key, p->key_len)) == p);
 	shard_unlink(s, p);
 	s->bytes -= p->bytes;
 	s->answers -= p->n;
@@ -138,11 +150,12 @@ shard_remove(struct shard *s, struct platform *p)
 }
 
 static struct platform *
-shard_add(struct shard *s, const struct platform_id *id, struct span key)
+shard_add(struct shard *s, struct span key)
 {
-	struct platform *p = xcalloc(1, sizeof(*p));
+	struct platform *p = xcalloc(1, sizeof(*p) + key.len);
 
-	p->id = *id;
+	p->key_len = key.len;
+	memcpy(p->key, key.p, key.len);
 	p->bytes = sizeof(*p) + 2 * key.len + 3 * ALLOC_COST;
 	s->bytes += p->bytes;
 	must(map_put(s->map, key, p) == NULL);
@@ -288,7 +301,7 @@ platforms_put(struct platforms *ps, const struct platform_id *id,
 	size_t i, tcbs = (size_t)atomic_load(&ps->tcbs_max);
 
 	if (p == NULL)
-		p = shard_add(s, id, key);
+		p = shard_add(s, key);
 	else if ((i = platform_find(p, &a->tcb)) < p->n)
 		platform_remove_answer(s, p, i);
 	while (p->n >= tcbs)
@@ -362,7 +375,7 @@ platforms_seen(struct platforms *ps, int32_t day, struct platform_id *out,
 				continue;
 			p->seen = false;
 			p->seen_day = day;
-			out[n++] = p->id;
+			out[n++] = platform_id_of(p);
 		}
 		shard_unlock(s);
 	}

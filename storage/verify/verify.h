@@ -317,6 +317,13 @@ enum err pck_set_unpack(struct span packed, const struct chain *ca,
     const unsigned char pceid[2], const struct crl *pck_crl,
     struct pck_set **out, struct why *) MUST_CHECK;
 struct blob *pck_set_pack(const struct pck_set *);
+/*
+ * Of a packed form the few certificates that can be the one with this tcbm,
+ * packed again and appended: what pck_set_unpack() need verify when only
+ * that one is wanted.
+ */
+enum err pck_packed_pick(struct span packed, const char *tcbm, struct buf *out,
+    struct why *) MUST_CHECK;
 struct pck_set *pck_set_ref(struct pck_set *);
 void pck_set_unref(struct pck_set *);
 
