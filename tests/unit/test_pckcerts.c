@@ -142,6 +142,14 @@ number(const char *query)
 	return n;
 }
 
+/* The virtual clock goes on with the real one: seconds may have passed. */
+static void
+near(time_t got, time_t expect)
+{
+	ck_assert_msg(got >= expect && got <= expect + 60,
+	    "%lld instead of about %lld", (long long)got, (long long)expect);
+}
+
 /* --- the answer ------------------------------------------------------- */
 
 START_TEST(test_an_answer_carries_what_the_client_needs)
@@ -452,10 +460,10 @@ START_TEST(test_a_complete_list_is_asked_for_again_after_a_week)
 {
 	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
 	ck_assert_int_eq(admit_levels("AB", &raw[0], "ccc"), ERR_OK);
-	ck_assert_int_eq(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
+	near(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
 	kit_reopen(k);
 	ck_assert_int_eq(lookup("AB", &raw[0]), ERR_OK);
-	ck_assert_int_eq(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
+	near(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
 }
 END_TEST
 
@@ -467,10 +475,10 @@ START_TEST(test_a_certificate_below_its_level_is_asked_for_again_in_an_hour)
 	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
 	ck_assert_int_eq(admit(&ask, 1, &v), ERR_OK);
 	answer_is(&raw[1]);
-	ck_assert_int_eq(k->answer->refetch_at, pki_now(k->pki) + HOUR);
+	near(k->answer->refetch_at, pki_now(k->pki) + HOUR);
 	/* At its own level it is as good as can be. */
 	ck_assert_int_eq(lookup("AB", &raw[1]), ERR_OK);
-	ck_assert_int_eq(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
+	near(k->answer->refetch_at, pki_now(k->pki) + 7 * DAY);
 }
 END_TEST
 
@@ -485,7 +493,7 @@ START_TEST(test_not_available_is_asked_for_again_ever_more_slowly)
 		kit_clock(k, at);
 		ck_assert_int_eq(admit_levels("AB", &raw[2], "nnc"), ERR_OK);
 		answer_is(&raw[2]);
-		ck_assert_int_eq(k->answer->refetch_at,
+		near(k->answer->refetch_at,
 		    pki_now(k->pki) + at + hours[i] * HOUR);
 		ck_assert_int_eq(number("SELECT na_wait_s FROM platform"),
 		    hours[i] * HOUR);
@@ -514,7 +522,7 @@ START_TEST(test_all_not_available_is_said_and_keeps_what_was_held)
 	ck_assert_int_eq(admit_levels("AB", &raw[0], "nnn"), ERR_NOT_AVAILABLE);
 	ck_assert_int_eq(lookup("AB", &raw[0]), ERR_OK);
 	answer_is(&raw[0]);
-	ck_assert_int_eq(k->answer->refetch_at, pki_now(k->pki) + HOUR);
+	near(k->answer->refetch_at, pki_now(k->pki) + HOUR);
 }
 END_TEST
 

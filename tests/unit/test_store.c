@@ -83,6 +83,14 @@ version_text(json_t *doc, size_t i, const char *name)
 	return s == NULL ? "" : s;
 }
 
+/* The virtual clock goes on with the real one: seconds may have passed. */
+static void
+near(time_t got, time_t expect)
+{
+	ck_assert_msg(got >= expect && got <= expect + 60,
+	    "%lld instead of about %lld", (long long)got, (long long)expect);
+}
+
 /* --- the way in ------------------------------------------------------- */
 
 START_TEST(test_an_admitted_object_is_in_the_snapshot_and_survives)
@@ -101,7 +109,7 @@ START_TEST(test_an_admitted_object_is_in_the_snapshot_and_survives)
 	ck_assert_str_eq(c->source, "https://pcs.test");
 	ck_assert_uint_eq(c->eval_num, 17);
 	ck_assert(!c->revocation_unchecked);
-	ck_assert_int_eq(c->fetched_at, pki_now(k->pki));
+	near(c->fetched_at, pki_now(k->pki));
 }
 END_TEST
 
@@ -139,10 +147,10 @@ START_TEST(test_the_same_bytes_again_only_move_the_fetch_time)
 	ck_assert_int_eq(admit_info(0, 17, PKI_HONEST), ERR_OK);
 	kit_clock(k, DAY);
 	ck_assert_int_eq(admit_info(0, 17, PKI_HONEST), ERR_OK);
-	ck_assert_int_eq(kit_held(k, &key)->fetched_at, pki_now(k->pki) + DAY);
+	near(kit_held(k, &key)->fetched_at, pki_now(k->pki) + DAY);
 	ck_assert_uint_eq(versions(key.text), 1);
 	kit_reopen(k);
-	ck_assert_int_eq(kit_held(k, &key)->fetched_at, pki_now(k->pki) + DAY);
+	near(kit_held(k, &key)->fetched_at, pki_now(k->pki) + DAY);
 }
 END_TEST
 
