@@ -134,7 +134,8 @@ crl_same_list(const struct crl *a, const struct crl *b)
 	if (a->n != b->n)
 		return false;
 	for (i = 0; i < a->n; i++)
-		if (ASN1_INTEGER_cmp(a->serials[i], b->serials[i]) != 0)
+		if (ASN1_INTEGER_cmp(a->entries[i].serial,
+			b->entries[i].serial) != 0)
 			return false;
 	return true;
 }
