@@ -1,11 +1,10 @@
 /* What clients send: query values and the body of POST platforms. */
 #include "config/base/must.h"
 #include "server/param.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 /* What was accepted is accepted again, unchanged. */
 static void

@@ -1,10 +1,9 @@
 /* A quote, as far as its collateral needs it. */
 #include "config/base/must.h"
 #include "server/quoteinfo.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -1,11 +1,10 @@
 /* uri= of crl and pckcrl. */
 #include "config/base/must.h"
 #include "server/param.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
