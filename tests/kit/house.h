@@ -1,0 +1,78 @@
+/*
+ * The whole house in this process: simulated PCS, storage on a database of
+ * its own, upstream, server; and requests to it as clients send them, bytes
+ * on a socket.  A call ends the test when something does not happen within
+ * ten seconds.  One house per test.
+ */
+#ifndef TESTS_KIT_HOUSE_H
+#define TESTS_KIT_HOUSE_H
+
+#include "server/server.h"
+#include "tests/kit/edge.h"
+#include "tests/sim/sim.h"
+
+#define HOUSE_USER  "user-secret"
+#define HOUSE_ADMIN "admin-secret"
+
+/* Members of larder.json; NULL: the defaults below. */
+struct house_opts {
+	const char *mode;     /* "lazy" */
+	const char *cache;    /* inside cache{}: "" */
+	const char *upstream; /* inside upstream{}, beside pcs: "" */
+	const char *limits;   /* inside limits{}: "" */
+	/* listen[]: one on 127.0.0.1 that serves pccs, ops, admin */
+	const char *listen;
+	const struct sim_opts *sim;
+};
+
+struct house {
+	struct sim *sim;
+	struct config *config;
+	struct storage *storage;
+	struct upstream *upstream;
+	struct server *server;
+	int port; /* of the first listener */
+	char dir[64];
+};
+
+void house_start(struct house *, const struct house_opts *); /* NULL is fine */
+/* Down and up again with other options: simulator and database stay. */
+void house_restart(struct house *, const struct house_opts *);
+void house_stop(struct house *);
+/* Another configuration while it runs, as SIGHUP. */
+void house_reload(struct house *, const struct house_opts *);
+
+/* --- requests --------------------------------------------------------- */
+
+/*
+ * One request on a connection of its own.  "target" goes out as it is;
+ * "headers" are further lines, each ending CRLF, or NULL; Host and, with a
+ * body, Content-Length are added.
+ */
+struct edge_reply house_send(const struct house *, const char *method,
+    const char *target, const char *headers, struct span body);
+struct edge_reply house_get(const struct house *, const char *target);
+/* The same, its status alone. */
+int house_status(const struct house *, const char *target);
+/* With the admin token. */
+struct edge_reply house_admin(const struct house *, const char *method,
+    const char *target, const char *body);
+/* The simulator's answer to the same. */
+struct edge_reply house_upstream(const struct house *, const char *target);
+
+/* --- what tests ask for ----------------------------------------------- */
+
+/* pckcert?qeid=... in QCNL's order and case; nonce of the PPID, 0: zeros. */
+char *house_pckcert(const struct sim_platform *, unsigned nonce); /* free() */
+/* The body of POST platforms in PCKIDRetrievalTool's order. */
+char *house_registration(const struct sim_platform *, unsigned nonce,
+    const char *manifest); /* free() */
+struct edge_reply house_register(const struct house *, const char *query,
+    const char *body);
+
+/* Every byte of two answers' bodies is the same. */
+bool house_same_body(const struct edge_reply *, const struct edge_reply *);
+/* The seconds of "max-age="; -1 without the header. */
+int house_max_age(const struct edge_reply *);
+
+#endif
