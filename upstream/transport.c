@@ -104,13 +104,18 @@ bool
 url_loopback(const char *url)
 {
 	struct span a;
-	size_t scheme;
+	size_t scheme, i;
 
 	if (!url_split(url, &scheme, &a))
 		return false;
 	a.len = port_at(a);
-	return span_starts(a, "127.") || span_eq_nocase(a, "localhost") ||
-	       span_eq_str(a, "[::1]");
+	if (span_eq_nocase(a, "localhost") || span_eq_str(a, "[::1]"))
+		return true;
+	for (i = 0; i < a.len; i++) {
+		if (strchr("0123456789.", a.p[i]) == NULL)
+			return false; /* 127.0.0.1.example is a name */
+	}
+	return span_starts(a, "127.");
 }
 
 static struct span
