@@ -19,20 +19,14 @@
 
 /* --- where ------------------------------------------------------------ */
 
-/*
- * The base of a configured URL: without slashes at the end, and without the
- * path that PCCS configurations have in their "uri".
- */
+/* A configured URL is scheme, host and port; a slash may follow. */
 static struct span
 pcs_base(const char *url)
 {
 	struct span s = span_str(url);
-	size_t n = strlen(SGX_V4);
 
 	while (s.len > 0 && s.p[s.len - 1] == '/')
 		s.len--;
-	if (s.len > n && span_eq_nocase(span_of(s.p + s.len - n, n), SGX_V4))
-		s.len -= n;
 	return s;
 }
 

@@ -15,7 +15,7 @@ setup(void)
 {
 	static const char text[] =
 	    "{\"upstream\":{\"pcs\":{\"urls\":[\"https://one.example\","
-	    "\"https://two.example:8443/larder/\","
+	    "\"https://two.example:8443/\","
 	    "\"https://api.trustedservices.intel.com\"],"
 	    "\"root_crl_urls\":[\"https://crl.example/Root.der\"]}}}";
 	struct why why = { 0 };
@@ -86,15 +86,14 @@ START_TEST(test_requests_are_those_of_pcs_v4)
 }
 END_TEST
 
-START_TEST(test_mirrors_keep_their_order_and_prefix)
+START_TEST(test_mirrors_keep_their_order)
 {
 	struct coll_key key = key_evalnums(TEE_TDX);
 	struct request r;
 
 	vendor_pcs.request(config, &key, 1, &r);
-	ck_assert_str_eq(r.url,
-	    "https://two.example:8443/larder/tdx/certification/v4/"
-	    "tcbevaluationdatanumbers");
+	ck_assert_str_eq(r.url, "https://two.example:8443/tdx/certification/v4/"
+				"tcbevaluationdatanumbers");
 	ck_assert_str_eq(r.origin, "https://two.example:8443");
 	request_fini(&r);
 	vendor_pcs.request(config, &key, 2, &r);
@@ -103,34 +102,12 @@ START_TEST(test_mirrors_keep_their_order_and_prefix)
 }
 END_TEST
 
-START_TEST(test_the_path_of_a_pccs_uri_is_not_doubled)
-{
-	static const char *const urls[] = {
-		"https://h.example/sgx/certification/v4/",
-		"https://h.example/SGX/certification/v4",
-		"https://h.example//",
-		"https://h.example",
-	};
-	struct coll_key key = key_pck_crl(PCK_CA_PLATFORM);
-	struct config c = *config;
-	char *url = strdup(urls[_i]);
-	struct request r;
-
-	c.upstream.pcs.urls = (struct config_list){ 1, &url };
-	vendor_pcs.request(&c, &key, 0, &r);
-	ck_assert_str_eq(r.url, "https://h.example/sgx/certification/v4/"
-				"pckcrl?ca=platform&encoding=der");
-	request_fini(&r);
-	free(url);
-}
-END_TEST
-
 START_TEST(test_root_crl_comes_from_its_hosts_then_from_caches)
 {
 	static const char *const expect[] = {
 		"https://crl.example/Root.der",
 		"https://one.example/sgx/certification/v4/rootcacrl",
-		"https://two.example:8443/larder/sgx/certification/v4/"
+		"https://two.example:8443/sgx/certification/v4/"
 		"rootcacrl",
 	};
 	struct coll_key key = key_root_crl();
@@ -446,9 +423,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, test_requests_are_those_of_pcs_v4, 0,
 	    N(requests));
-	tcase_add_test(t, test_mirrors_keep_their_order_and_prefix);
-	tcase_add_loop_test(t, test_the_path_of_a_pccs_uri_is_not_doubled, 0,
-	    4);
+	tcase_add_test(t, test_mirrors_keep_their_order);
 	tcase_add_test(t, test_root_crl_comes_from_its_hosts_then_from_caches);
 	tcase_add_test(t, test_api_key_is_sent_only_when_configured);
 	tcase_add_test(t, test_platform_is_asked_by_ppid);
