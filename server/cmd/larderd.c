@@ -52,7 +52,7 @@ inspect(const char *path, bool dump)
 	if (dump)
 		config_write(config, stdout);
 	else
-		(void)printf("%s: good\n",
+		(void)printf("%s: no problem\n",
 		    config->path != NULL ? config->path : "built-in defaults");
 	config_unref(config);
 	return EXIT_SUCCESS;
