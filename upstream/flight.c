@@ -490,7 +490,7 @@ flight_may_retry(const struct flight *f, enum err e)
 
 	if (f->retried || e == ERR_UP_AUTH || e == ERR_UP_SLOW ||
 	    e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
-	    e == ERR_NOT_CACHED || e == ERR_OLDER)
+	    e == ERR_NOT_CACHED || e == ERR_OLDER || e == ERR_TOO_BIG)
 		return false;
 	return f->host != NULL && flight_has_client(f) &&
 	       clock_mono_ms() - f->began_ms < RETRY_WITHIN_MS &&

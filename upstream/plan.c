@@ -63,6 +63,7 @@ struct plan {
 	size_t running, wanted;
 	TAILQ_HEAD(, list) lists;
 	size_t n_lists, lists_running;
+	size_t asking; /* storage for the platforms of an FMSPC */
 	struct negative *refetched;
 	TAILQ_HEAD(, teller) tellers;
 	bool started, stopped;
@@ -432,8 +433,11 @@ plan_asks_cb(void *arg, enum err e, const struct why *why,
 		    "text", why == NULL ? NULL : why->text, NULL);
 	for (i = 0; i < n; i++)
 		plan_refetch(p, &v[i].id);
-	if (!more)
-		upstream_called(p->up);
+	if (more)
+		return;
+	p->asking--;
+	plan_kick(p);
+	upstream_called(p->up);
 }
 
 static void
@@ -444,6 +448,7 @@ plan_lists_of(struct plan *p, const char *fmspc)
 
 	memcpy(text, fmspc, sizeof(text));
 	log_event(LOG_NOTE, "new-evaluation-number", "fmspc", fmspc, NULL);
+	p->asking++;
 	upstream_call(p->up);
 	storage_platform_asks(p->up->storage, list, 1, plan_asks_cb, p);
 }
@@ -519,7 +524,7 @@ plan_done(const struct plan *p, time_t now)
 
 	return p->up->config->mode == MODE_OFFLINE ||
 	       (p->running == 0 && p->lists_running == 0 && p->n_lists == 0 &&
-		   (d == NULL || d->at > now));
+		   p->asking == 0 && (d == NULL || d->at > now));
 }
 
 static void
