@@ -40,6 +40,8 @@ struct edge {
 	char dir[64];
 };
 
+/* Once in main(): what is slow to make, for all children of the program. */
+void edge_prepare(void);
 /*
  * Start with one listener on 127.0.0.1, or with "listen" (JSON array, NULL:
  * that one); "limits" is JSON members inside limits{}, or "".
