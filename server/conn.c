@@ -165,6 +165,23 @@ conn_fill(struct conn *c)
 	return false;
 }
 
+/*
+ * A head stays where it is until it is answered, so there has to be room for
+ * its body behind it: behind pipelined ones it may have come to lie at the
+ * end of the chunk.
+ */
+static void
+in_settle(struct conn *c, size_t head)
+{
+	struct chunk *in = c->in;
+
+	if (in->at + head <= HEAD_MAX)
+		return;
+	memmove(in->data, in->data + in->at, in->len - in->at);
+	in->len -= in->at;
+	in->at = 0;
+}
+
 static struct span
 in_view(const struct conn *c)
 {
@@ -318,6 +335,7 @@ head_step(struct conn *c)
 	}
 	if (c->scan.whole == 0)
 		return false;
+	in_settle(c, c->scan.whole);
 	c->req.raw = span_of(in_view(c).p, c->scan.whole);
 	if ((e = head_read(c->req.raw, &c->req.head, &why)) != ERR_OK) {
 		conn_refuse(c, e, &why);
