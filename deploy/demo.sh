@@ -42,15 +42,17 @@ asked() {
 
 # get TITLE PATH [STATUS]: one request, its outcome in a line.
 get() {
-	before=$(asked 2>/dev/null || echo 0)
+	before=$(asked)
 	line=$(curl -s -o "$T/body" -D "$T/head" \
 		-w '%{http_code} %{time_total} %{size_download}' "$URL$2")
 	# shellcheck disable=SC2086 # three words
 	set -- "$1" "$2" "${3:-200}" $line
-	after=$(asked 2>/dev/null || echo 0)
-	say "$(printf '%-34s %s  %6d bytes  %8.2f ms  Intel asked %d times' \
-		"$1" "$4" "$6" "$(echo "$5" | awk '{print $1 * 1000}')" \
-		$((after - before)))"
+	case $before in
+	gone) note='' ;;
+	*) note="  Intel asked: $(($(asked) - before))" ;;
+	esac
+	say "$(printf '%-34s %s  %6d bytes  %7.1f ms%s' "$1" "$4" "$6" \
+		"$(echo "$5" | awk '{print $1 * 1000}')" "$note")"
 	[ "$4" = "$3" ] || fail "$2 answered $4, not $3"
 }
 header() { tr -d '\r' <"$T/head" | grep -i "^$1:" || true; }
@@ -115,12 +117,12 @@ FMSPC2=$(curl -s "$SIM/_sim/platform?n=1" | jq -r .fmspc)
 GLOB="*/sgx/*tcb?fmspc=$FMSPC2*"
 curl -sG "$SIM/_sim/fault" --data-urlencode "path=$GLOB" \
 	-d 'kind=delay&ms=500' >/dev/null
-curl -s --parallel --parallel-immediate --parallel-max 200 -o /dev/null \
+curl -s --no-progress-meter --parallel --parallel-immediate --parallel-max 200 -o /dev/null \
 	-w '%{http_code}\n' "$URL$SGX/tcb?fmspc=$FMSPC2&client=[1-200]" |
 	sort | uniq -c >"$T/statuses"
 sed 's/^ *\([0-9]*\) \(.*\)/   \1 answers of status \2/' "$T/statuses"
 N=$(asked "$GLOB")
-say "Intel counted $N request"
+say "requests that Intel counted: $N"
 [ "$N" = 1 ] || fail "Intel was asked $N times"
 grep -q '^ *200 200$' "$T/statuses" || fail 'not all 200 were answered'
 curl -s "$SIM/_sim/clear" >/dev/null
@@ -144,7 +146,7 @@ step 'The simulated Intel is killed'
 kill -9 "$SIM_PID"
 wait "$SIM_PID" 2>/dev/null || true
 SIM_PID=''
-asked() { echo 0; }
+asked() { echo gone; }
 get 'PCK certificate' "$PCKCERT"
 get 'TCB info, SGX' "$SGX/tcb?fmspc=$FMSPC"
 get 'TCB info, TDX' "$TDX/tcb?fmspc=$FMSPC"
@@ -158,6 +160,9 @@ say 'something never asked for gets a clear answer, soon:'
 get 'TCB info of another platform' "$SGX/tcb?fmspc=$FMSPC3" 502
 say "$(header Larder-Reason)"
 
+step 'larder status'
+"$B/larder" status | sed 's/^/   /'
+
 step 'larderd starts again without any Intel: what it held is on disk'
 kill "$LARDER_PID"
 wait "$LARDER_PID" || fail 'larderd did not end well'
@@ -169,8 +174,5 @@ URL=http://127.0.0.1:$PORT
 LARDER_SERVER=$URL
 get 'PCK certificate' "$PCKCERT"
 get 'TCB info, SGX' "$SGX/tcb?fmspc=$FMSPC"
-
-step 'larder status'
-"$B/larder" status | sed 's/^/   /'
 
 printf '\nThat was larder. Next: README.md, and "make run" for the real Intel.\n'

@@ -141,21 +141,104 @@ status_ending(const struct cli *cli, json_t *objects, time_t now, long days)
 	return n;
 }
 
-/* Everything that has no table of its own. */
-static void
-status_rest(const struct cli *cli, json_t *doc)
+static json_int_t
+num_of(const json_t *row, const char *member)
 {
-	json_t *rest = json_deep_copy(doc);
-	char *text;
+	return json_integer_value(json_object_get(row, member));
+}
 
-	must(rest != NULL);
-	json_object_del(json_object_get(rest, "storage"), "objects");
-	json_object_del(json_object_get(rest, "storage"), "missing");
-	text = json_dumps(rest, 0);
-	must(text != NULL);
-	(void)show_json(cli, span_str(text));
-	free(text);
-	json_decref(rest);
+static const char *
+or_dash(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+static void
+status_head(const json_t *doc, const json_t *storage, const json_t *upstream)
+{
+	const json_t *db = json_object_get(storage, "database");
+	const json_t *p = json_object_get(storage, "platforms");
+	const json_t *r = json_object_get(storage, "registrations");
+	bool read_only = json_is_true(json_object_get(db, "read_only"));
+
+	printf("larder %s, mode %s, %s\n", or_dash(text_of(doc, "version")),
+	    or_dash(text_of(doc, "mode")), or_dash(text_of(doc, "now")));
+	printf("database    %s, last write: %s%s\n",
+	    or_dash(text_of(db, "where")), or_dash(text_of(db, "last_write")),
+	    read_only ? ", READ-ONLY" : "");
+	printf("platforms   %lld stored, %lld in memory\n",
+	    (long long)num_of(p, "stored"), (long long)num_of(p, "in_memory"));
+	printf("registered  %lld new, %lld handed out, %lld not available\n",
+	    (long long)num_of(r, "new"), (long long)num_of(r, "handed_out"),
+	    (long long)num_of(r, "not_available"));
+	printf("now         %lld connections, %lld fetches, %lld waiting for "
+	       "them\n\n",
+	    (long long)num_of(doc, "connections"),
+	    (long long)num_of(upstream, "n_flights"),
+	    (long long)num_of(upstream, "n_waiters"));
+}
+
+/* "down since ..., asked again in 12 s" of an origin. */
+static void
+origin_state(const json_t *row, char *out, size_t len)
+{
+	const char *since = text_of(row, "down_since");
+	json_int_t again = num_of(row, "asked_again_in_s");
+	json_int_t paused = num_of(row, "paused_for_s");
+	int at = snprintf(out, len, "%s", or_dash(text_of(row, "state")));
+
+	if (since != NULL && (size_t)at < len)
+		at += snprintf(out + at, len - (size_t)at, " since %s", since);
+	if (again > 0 && (size_t)at < len)
+		at += snprintf(out + at, len - (size_t)at,
+		    ", asked again in %lld s", (long long)again);
+	if (paused > 0 && (size_t)at < len)
+		snprintf(out + at, len - (size_t)at, ", paused for %lld s",
+		    (long long)paused);
+}
+
+static void
+status_origins(json_t *origins)
+{
+	struct table *t = table_new(4);
+	char state[128], error[300], n[48];
+	json_t *row;
+	size_t i;
+
+	table_cell(t, "UPSTREAM");
+	table_cell(t, "STATE");
+	table_cell(t, "ASKING");
+	table_cell(t, "LAST ERROR");
+	json_array_foreach(origins, i, row)
+	{
+		origin_state(row, state, sizeof(state));
+		failure_text(json_object_get(row, "last_error"), error,
+		    sizeof(error));
+		snprintf(n, sizeof(n), "%lld+%lld",
+		    (long long)num_of(row, "asking"),
+		    (long long)num_of(row, "queued"));
+		table_cell(t, text_of(row, "origin"));
+		table_cell(t, state);
+		table_cell(t, n);
+		table_cell(t, error);
+	}
+	if (json_array_size(origins) > 0) {
+		table_print(t, stdout, 0);
+		putchar('\n');
+	}
+	table_free(t);
+}
+
+static void
+status_print(const json_t *doc)
+{
+	const json_t *storage = json_object_get(doc, "storage");
+	const json_t *upstream = json_object_get(doc, "upstream");
+
+	status_head(doc, storage, upstream);
+	status_origins(json_object_get(upstream, "origins"));
+	status_objects(json_object_get(storage, "objects"), clock_now());
+	status_missing(json_object_get(storage, "missing"));
 }
 
 static int
@@ -163,8 +246,7 @@ cmd_status(struct cli *cli)
 {
 	struct cli_ask ask = { .method = "GET", .path = "/v1/status" };
 	struct http_answer answer = { 0 };
-	json_t *doc = NULL, *storage, *objects;
-	time_t now = clock_now();
+	json_t *doc = NULL, *objects;
 	long days;
 	int rc;
 
@@ -175,18 +257,13 @@ cmd_status(struct cli *cli)
 	rc = CLI_FAILED;
 	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
 		goto out;
-	storage = json_object_get(doc, "storage");
-	objects = json_object_get(storage, "objects");
-	if (cli_has(cli, "json")) {
+	if (cli_has(cli, "json"))
 		(void)show_json(cli, buf_view(&answer.body));
-	} else {
-		status_rest(cli, doc);
-		putchar('\n');
-		status_objects(objects, now);
-		status_missing(json_object_get(storage, "missing"));
-	}
+	else
+		status_print(doc);
 	fflush(stdout);
-	if (status_ending(cli, objects, now, days) == 0)
+	objects = json_object_get(json_object_get(doc, "storage"), "objects");
+	if (status_ending(cli, objects, clock_now(), days) == 0)
 		rc = CLI_OK;
 out:
 	json_decref(doc);
