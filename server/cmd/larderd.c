@@ -1,13 +1,24 @@
-/* larderd: arguments only; the daemon itself is server/daemon.c. */
-#include "server/daemon.h"
-
+/* larderd: the server.  larderd(8) */
 #include "config/base/version.h"
-#include "config/config.h"
+#include "server/daemon.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+static const char usage_text[] =
+    "usage: larderd [-htTV] [--manual] [-c FILE | FILE]\n"
+    "\n"
+    "Caching proxy for the collateral of confidential computing.\n"
+    "\n"
+    "  -c, --config FILE  configuration (default " DAEMON_CONFIG ",\n"
+    "                     or built-in defaults when that file is absent)\n"
+    "  -t, --test         check the configuration and leave\n"
+    "  -T, --dump         print it whole, with defaults, and leave\n"
+    "      --manual       print the settings part of larder.json(5)\n"
+    "  -h, --help         this text\n"
+    "  -V, --version      the version\n";
+
+enum job { JOB_RUN, JOB_TEST, JOB_DUMP };
 enum { OPT_MANUAL = 256 };
 
 static const struct option options[] = {
@@ -15,85 +26,71 @@ static const struct option options[] = {
 	{ "test", no_argument, NULL, 't' },
 	{ "dump", no_argument, NULL, 'T' },
 	{ "manual", no_argument, NULL, OPT_MANUAL },
-	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: larderd [-htTV] [-c FILE] [FILE]\n"
-	      "\n"
-	      "  -c, --config FILE  read this configuration instead of\n"
-	      "                     " DAEMON_CONFIG "\n"
-	      "  -t, --test         check the configuration and leave\n"
-	      "  -T, --dump         print it whole, with defaults, and leave\n"
-	      "      --manual       print the settings as a manual section\n"
-	      "  -V, --version      print the version and leave\n"
-	      "  -h, --help         print this and leave\n"
-	      "\n"
-	      "SIGHUP reads the configuration again, SIGTERM drains and"
-	      " leaves.\n",
-	    to);
-}
-
-/* -t and -T: the exit status. */
+/* -t and -T */
 static int
-inspect(const char *path, bool dump)
+check(enum job job, const char *path)
 {
 	struct config *config = NULL;
 	struct why why = { 0 };
 
 	if (daemon_config(path, &config, &why) != ERR_OK) {
-		(void)fprintf(stderr, "larderd: %s\n", why.text);
-		return EXIT_FAILURE;
+		fprintf(stderr, "%s\n", why.text);
+		return 1;
 	}
-	if (dump)
+	if (job == JOB_DUMP)
 		config_write(config, stdout);
 	else
-		(void)printf("%s: no problem\n",
-		    config->path != NULL ? config->path : "built-in defaults");
+		printf("%s: no problem found\n", config->path);
 	config_unref(config);
-	return EXIT_SUCCESS;
+	return 0;
+}
+
+static int
+wrong_usage(void)
+{
+	fputs("try larderd --help\n", stderr);
+	return 2;
 }
 
 int
 main(int argc, char **argv)
 {
-	bool test = false, dump = false;
 	const char *path = NULL;
+	enum job job = JOB_RUN;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:tTVh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:tThV", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			path = optarg;
 			break;
 		case 't':
-			test = true;
+			job = JOB_TEST;
 			break;
 		case 'T':
-			dump = true;
+			job = JOB_DUMP;
 			break;
 		case OPT_MANUAL:
 			config_manual(stdout);
-			return EXIT_SUCCESS;
+			return 0;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
 		case 'V':
 			puts("larderd " LARDER_VERSION);
-			return EXIT_SUCCESS;
-		case 'h':
-			usage(stdout);
-			return EXIT_SUCCESS;
+			return 0;
 		default:
-			usage(stderr);
-			return 2;
+			return wrong_usage();
 		}
+	}
 	if (optind < argc && path == NULL)
 		path = argv[optind++];
-	if (optind < argc) {
-		usage(stderr);
-		return 2;
-	}
-	return test || dump ? inspect(path, dump) : daemon_run(path);
+	if (optind < argc)
+		return wrong_usage();
+	return job == JOB_RUN ? daemon_run(path) : check(job, path);
 }
