@@ -15,7 +15,7 @@
 #define CACHED_BYTES_MAX ((size_t)256 << 20)
 
 /* Platforms in one call-back of storage_platform_asks. */
-#define ASKS_PAGE 64
+#define ASKS_PAGE 256
 
 /* --- rows as JSON ----------------------------------------------------- */
 
@@ -243,8 +243,6 @@ asks_row(void *arg, const struct db_val *col)
 	a->after = col[0].i;
 	db_col_text(&col[1], ask->id.qe_id, sizeof(ask->id.qe_id));
 	db_col_text(&col[2], ask->id.pce_id, sizeof(ask->id.pce_id));
-	ask->enc_ppid = col[3].s.len == 0 ? NULL : blob_from(col[3].s);
-	ask->manifest = col[4].s.len == 0 ? NULL : blob_from(col[4].s);
 	return a->n < ASKS_PAGE;
 }
 
@@ -284,10 +282,6 @@ asks_fini(struct job *j)
 	struct asks_job *a = msg_of(j, struct asks_job, job);
 	size_t i;
 
-	for (i = 0; i < a->n; i++) {
-		blob_unref(a->v[i].enc_ppid);
-		blob_unref(a->v[i].manifest);
-	}
 	for (i = 0; i < a->n_fmspc; i++)
 		free(a->fmspc[i]);
 	free(a->fmspc);

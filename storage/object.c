@@ -191,6 +191,45 @@ object_flush(struct storage *st)
 	store_db_result(st, e, &why);
 }
 
+/* --- waiting for it --------------------------------------------------- */
+
+struct sync_job {
+	struct job job;
+	store_done_fn fn;
+};
+
+static void
+sync_work(struct job *j)
+{
+	struct storage *st = j->st;
+
+	st->retry_at = 0;
+	store_flush(st);
+	if (st->unsaved == NULL) {
+		job_done(j);
+		return;
+	}
+	j->why = st->db_why;
+	job_fail(j, st->db_err == ERR_OK ? ERR_DB : st->db_err);
+}
+
+static void
+sync_answer(struct job *j)
+{
+	struct sync_job *s = msg_of(j, struct sync_job, job);
+
+	s->fn(j->arg, j->err, &j->why);
+}
+
+void
+storage_sync(struct storage *st, store_done_fn fn, void *arg)
+{
+	struct sync_job *s = xcalloc(1, sizeof(*s));
+
+	s->fn = fn;
+	job_start(&s->job, st, sync_work, sync_answer, NULL, arg);
+}
+
 /* --- failures --------------------------------------------------------- */
 
 void

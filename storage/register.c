@@ -2,7 +2,6 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
-#include "config/base/metric.h"
 #include "config/base/must.h"
 #include "storage/pck.h"
 
@@ -278,8 +277,6 @@ reg_answer(struct job *j)
 {
 	struct reg_job *r = msg_of(j, struct reg_job, job);
 
-	if (j->err == ERR_OK)
-		metric_inc(M_REGISTERED);
 	r->fn(j->arg, j->err, &j->why, r->cached);
 }
 

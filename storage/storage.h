@@ -268,6 +268,11 @@ typedef void (
  */
 void storage_admit(struct storage *, const struct coll_raw *, store_coll_fn,
     void *arg);
+/*
+ * Called back when everything admitted so far is on disk, or with why it is
+ * not: for bytes that an operator sent and that are acknowledged to him.
+ */
+void storage_sync(struct storage *, store_done_fn, void *arg);
 /* Make sure a fetch attempt that failed is on the object's record. */
 void storage_note_failure(struct storage *, const struct coll_key *, enum err,
     const struct why *);
@@ -348,7 +353,11 @@ void storage_policy_put(struct storage *, struct blob *json, store_text_fn,
 void storage_policy_get(struct storage *, const char *fmspc, store_text_fn,
     void *arg);
 
-/* Platforms a certificate refresh is to visit; n_fmspc 0: all. */
+/*
+ * Platforms a certificate refresh is to visit; n_fmspc 0: all.  They come by
+ * pages, ids alone (storage_platform_ask() completes one when its turn
+ * comes); the next page is read when the call-back has returned.
+ */
 typedef void (*store_asks_fn)(void *arg, enum err, const struct why *,
     const struct platform_ask *v, size_t n, bool more);
 void storage_platform_asks(struct storage *, char *const *fmspc, size_t n_fmspc,

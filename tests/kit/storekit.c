@@ -452,6 +452,19 @@ kit_policy_get(struct kit *k, const char *fmspc)
 }
 
 static void
+sync_fn(struct kit *k, void *arg)
+{
+	(void)arg;
+	storage_sync(k->st, on_done, k);
+}
+
+enum err
+kit_sync(struct kit *k)
+{
+	return call(k, sync_fn, &(struct call){ .text = NULL });
+}
+
+static void
 status_fn(struct kit *k, void *arg)
 {
 	(void)arg;

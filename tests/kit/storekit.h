@@ -59,6 +59,7 @@ enum err kit_platforms(struct kit *, const char *source, bool peek);
 enum err kit_upload(struct kit *, const char *json, unsigned api, bool force);
 enum err kit_policy_put(struct kit *, const char *json);
 enum err kit_policy_get(struct kit *, const char *fmspc);
+enum err kit_sync(struct kit *);
 enum err kit_status(struct kit *);
 enum err kit_explain(struct kit *, const char *what);
 enum err kit_history(struct kit *, const char *key);

@@ -87,13 +87,14 @@ admit_levels(const char *qe_id, const struct raw_tcb *tcb, const char *which)
 {
 	struct platform_ask ask = ask_of(qe_id, tcb);
 	struct pki_pck v[3];
-	size_t i;
+	size_t i, n = strlen(which);
 
-	for (i = 0; i < 3 && which[i] != '\0'; i++) {
+	must(n <= 3);
+	for (i = 0; i < n; i++) {
 		v[i] = pck_at(&raw[i]);
 		v[i].na = which[i] == 'n';
 	}
-	return admit(&ask, i, v);
+	return admit(&ask, n, v);
 }
 
 static enum err

@@ -351,17 +351,17 @@ START_TEST(test_platforms_to_refresh_come_page_by_page)
 	int i;
 
 	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
-	for (i = 0; i < 150; i++) {
+	for (i = 0; i < 600; i++) {
 		snprintf(id, sizeof(id), "P%d", i);
 		a = ask_tcb(id);
 		ck_assert_int_eq(admit(&a), ERR_OK);
 		drop(&a);
 	}
 	kit_wait(k, asks_fn, &all);
-	ck_assert_uint_eq(all.n, 150);
+	ck_assert_uint_eq(all.n, 600);
 	ck_assert_uint_ge(all.pages, 3);
 	kit_wait(k, asks_fn, &some);
-	ck_assert_uint_eq(some.n, 150);
+	ck_assert_uint_eq(some.n, 600);
 }
 END_TEST
 
