@@ -145,6 +145,20 @@ import_end(struct import *m)
 	import_free(m);
 }
 
+/* What an operator brought is on disk before his 200. */
+static void
+import_synced_cb(void *arg, enum err e, const struct why *why)
+{
+	struct import *m = obj_cast(arg, IMPORT_MAGIC);
+
+	if (e == ERR_OK) {
+		import_end(m);
+		return;
+	}
+	reply_err(m->req, e, why);
+	import_free(m);
+}
+
 static const char *
 member(const json_t *o, const char *name)
 {
@@ -250,7 +264,7 @@ import_next(struct import *m)
 		if (import_admit(m, o, &key))
 			return;
 	}
-	import_end(m);
+	storage_sync(worker_storage(req_worker(m->req)), import_synced_cb, m);
 }
 
 static void
