@@ -1,5 +1,6 @@
 #include "tests/kit/edge.h"
 
+#include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/mbox.h"
 #include "config/base/must.h"
@@ -227,6 +228,43 @@ edge_release(void)
 	}
 }
 
+/* --- stalled workers --------------------------------------------------- */
+
+static unsigned n_stalled;
+static bool stall_over;
+
+static void
+route_stall(struct req *r)
+{
+	pthread_mutex_lock(&park_mu);
+	n_stalled++;
+	pthread_cond_broadcast(&park_changed);
+	while (!stall_over)
+		pthread_cond_wait(&park_changed, &park_mu);
+	pthread_mutex_unlock(&park_mu);
+	reply_text(r, 200, "stalled\n");
+}
+
+unsigned
+edge_stalled(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&park_mu);
+	n = n_stalled;
+	pthread_mutex_unlock(&park_mu);
+	return n;
+}
+
+void
+edge_go_on(void)
+{
+	pthread_mutex_lock(&park_mu);
+	stall_over = true;
+	pthread_cond_broadcast(&park_changed);
+	pthread_mutex_unlock(&park_mu);
+}
+
 /* --- the server ------------------------------------------------------- */
 
 #define GET  (1u << METHOD_GET)
@@ -245,6 +283,7 @@ static const struct route rows[] = {
 	{ ROW(SERVE_PCCS, GET, "/err", BODY_NONE, route_err),
 	    .lines = "X-Line: of the route\r\n" },
 	{ ROW(SERVE_PCCS, GET, "/park", BODY_NONE, route_park) },
+	{ ROW(SERVE_PCCS, GET, "/stall", BODY_NONE, route_stall) },
 	{ ROW(SERVE_PCCS, GET, "/deep/*", BODY_NONE, route_deep) },
 	{ ROW(SERVE_PCCS, POST, "/body", BODY_SMALL, route_body) },
 	{ ROW(SERVE_PCCS, POST, "/user", BODY_SMALL, route_body),
@@ -577,4 +616,18 @@ void
 edge_tls_read(SSL *ssl, struct edge_reply *r)
 {
 	reply_read(from_ssl, ssl, r, false);
+}
+
+void
+edge_connections_wait(const struct edge *t, size_t n)
+{
+	const struct timespec pause = { 0, 1000000 };
+	int64_t until = clock_mono_ms() + 10000;
+
+	while (server_connections(t->server) != n) {
+		ck_assert_msg(clock_mono_ms() < until,
+		    "%zu connections, not %zu", server_connections(t->server),
+		    n);
+		nanosleep(&pause, NULL);
+	}
 }

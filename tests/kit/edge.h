@@ -20,6 +20,7 @@
  *   GET  /many         EDGE_MANY_LEN bytes of 'm', for slow readers
  *   GET  /err          the error whose token is in ?token=
  *   GET  /park         answered by edge_release() only
+ *   GET  /stall        holds its worker up until edge_go_on()
  *   GET  /deep/ *      "deep\n": a prefix row
  *   POST /body         the body back
  *   POST /user         the same, with a user token
@@ -51,9 +52,15 @@ void edge_start(struct edge *, const char *listen, const char *limits);
 struct config *edge_config(const char *listen, const char *limits);
 void edge_stop(struct edge *);
 
+/* Until the server has this many connections. */
+void edge_connections_wait(const struct edge *, size_t n);
 size_t edge_parked(void);      /* requests that wait for edge_release */
 void edge_park_wait(size_t n); /* until there are n */
 void edge_release(void);       /* answer all of them, each on its own worker */
+
+#define EDGE_WORKERS 2
+unsigned edge_stalled(void); /* workers held up */
+void edge_go_on(void);       /* for good */
 
 /* A new certificate for "localhost" in "dir": NAME.pem and NAME.key. */
 void edge_certificate(const char *dir, const char *name);

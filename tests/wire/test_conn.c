@@ -1,0 +1,785 @@
+/* Connections that end, wait, crawl, crowd and are drained. */
+#include "config/base/metric.h"
+#include "server/edge.h"
+#include "tests/kit/edge.h"
+#include "tests/kit/run.h"
+
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define HOST "Host: h\r\n"
+#define GET1 "GET /text HTTP/1.1\r\n" HOST
+#define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
+#define PARK "GET /park HTTP/1.1\r\n" HOST "\r\n"
+
+static struct edge edge;
+
+/* Tests start their own, with the limits they need. */
+static void
+setup(void)
+{
+	memset(&edge, 0, sizeof(edge));
+}
+
+static void
+teardown(void)
+{
+	if (edge.server != NULL)
+		edge_stop(&edge);
+}
+
+static void
+start(const char *limits)
+{
+	edge_start(&edge, NULL, limits);
+}
+
+/* The next answer on a connection. */
+static void
+expect(int fd, int status, const char *body)
+{
+	struct edge_reply r;
+
+	edge_read(fd, &r, false);
+	ck_assert_int_eq(r.status, status);
+	ck_assert_str_eq(r.body, body);
+	edge_reply_free(&r);
+}
+
+static void
+expect_end(int fd)
+{
+	ck_assert(edge_closed(fd));
+	close(fd);
+}
+
+/* A connection that has had an answer. */
+static int
+open_served(void)
+{
+	int fd = edge_open(edge.port);
+
+	edge_send(fd, GET1 "\r\n");
+	expect(fd, 200, "text\n");
+	return fd;
+}
+
+/* Close with a reset. */
+static void
+reset(int fd)
+{
+	struct linger l = { 1, 0 };
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)),
+	    0);
+	close(fd);
+}
+
+/* --- the client ends ------------------------------------------------------ */
+
+START_TEST(test_requests_before_a_half_close_are_answered)
+{
+	int fd;
+
+	start("");
+	fd = edge_open(edge.port);
+	edge_send(fd, GET1 "\r\nPOST /body HTTP/1.1\r\n" HOST
+			   "Content-Length: 3\r\n\r\nabc" GET1 "\r\n");
+	shutdown(fd, SHUT_WR);
+	expect(fd, 200, "text\n");
+	expect(fd, 200, "abc");
+	expect(fd, 200, "text\n");
+	expect_end(fd);
+	edge_connections_wait(&edge, 0);
+}
+END_TEST
+
+START_TEST(test_a_half_request_before_a_half_close_is_none)
+{
+	static const char *const parts[] = { "", "G", GET1, GET1 "\r",
+		"POST /body HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\n",
+		"POST /body HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nabc" };
+	int fd;
+
+	start("");
+	fd = edge_open(edge.port);
+	edge_send(fd, parts[_i]);
+	shutdown(fd, SHUT_WR);
+	expect_end(fd);
+	edge_connections_wait(&edge, 0);
+}
+END_TEST
+
+START_TEST(test_a_half_closed_client_is_still_waited_for)
+{
+	int fd;
+
+	start("");
+	fd = edge_open(edge.port);
+	edge_send(fd, PARK);
+	shutdown(fd, SHUT_WR);
+	edge_park_wait(1);
+	edge_release();
+	expect(fd, 200, "released\n");
+	expect_end(fd);
+}
+END_TEST
+
+START_TEST(test_a_client_may_leave_while_its_request_waits)
+{
+	int fd, i;
+
+	start("");
+	for (i = 0; i < 8; i++) {
+		fd = edge_open(edge.port);
+		edge_send(fd, PARK);
+		edge_park_wait((size_t)i + 1);
+		reset(fd);
+	}
+	/* The connections are gone, the requests are not. */
+	edge_connections_wait(&edge, 0);
+	ck_assert_uint_eq(edge_parked(), 8);
+	edge_release();
+	close(open_served());
+}
+END_TEST
+
+/* The same, and the server ends before the requests are answered. */
+START_TEST(test_requests_without_a_client_outlive_the_drain)
+{
+	int fd;
+
+	start("");
+	fd = edge_open(edge.port);
+	edge_send(fd, PARK);
+	edge_park_wait(1);
+	reset(fd);
+	edge_connections_wait(&edge, 0);
+	server_drain(edge.server);
+	ck_assert_uint_eq(edge_parked(), 1);
+}
+END_TEST
+
+START_TEST(test_a_client_may_leave_in_the_middle_of_an_answer)
+{
+	struct edge_reply r;
+	char part[1000];
+	int fd, i;
+
+	start("");
+	for (i = 0; i < 4; i++) {
+		fd = edge_open(edge.port);
+		edge_send(fd, "GET /many HTTP/1.1\r\n" HOST "\r\n");
+		ck_assert_int_gt(recv(fd, part, sizeof(part), 0), 0);
+		reset(fd);
+	}
+	edge_connections_wait(&edge, 0);
+	fd = edge_open(edge.port);
+	edge_send(fd, "GET /many HTTP/1.1\r\n" HOST "\r\n");
+	edge_read(fd, &r, false);
+	ck_assert_uint_eq(r.len, EDGE_MANY_LEN);
+	edge_reply_free(&r);
+	close(fd);
+}
+END_TEST
+
+/* --- deadlines ------------------------------------------------------------ */
+
+#define QUICK_HEADERS "\"header_timeout_ms\":50"
+
+static const char *const part_heads[] = { "G", GET1, GET1 "X-Test: v\r",
+	GET1 "X-Test: v\r\n\r" };
+
+START_TEST(test_slow_headers_end_with_408)
+{
+	struct edge_reply r;
+	int fd;
+
+	start(QUICK_HEADERS);
+	fd = edge_open(edge.port);
+	edge_send(fd, part_heads[_i]);
+	edge_read(fd, &r, false);
+	ck_assert_int_eq(r.status, 408);
+	ck_assert_str_eq(edge_header(&r, "Connection"), "close");
+	ck_assert_str_eq(edge_header(&r, "Larder-Reason"), "request-too-slow");
+	edge_reply_free(&r);
+	expect_end(fd);
+	ck_assert_uint_eq(metric_get(M_TIMEOUT_HEADER), 1);
+}
+END_TEST
+
+/* A byte now and then buys no time. */
+START_TEST(test_dripping_headers_end_with_408)
+{
+	struct pollfd p = { .events = POLLIN };
+	int n = 0;
+
+	start("\"header_timeout_ms\":200");
+	p.fd = edge_open(edge.port);
+	edge_send(p.fd, GET1 "X-Test: ");
+	while (poll(&p, 1, 10) == 0 && n++ < 1000)
+		(void)!send(p.fd, "a", 1, MSG_NOSIGNAL);
+	ck_assert_int_lt(n, 1000);
+	expect(p.fd, 408, "Request timeout.");
+	expect_end(p.fd);
+}
+END_TEST
+
+/* Also behind an answer: the second request's headers have their own time. */
+START_TEST(test_slow_headers_of_a_second_request_end_with_408)
+{
+	int fd;
+
+	start(QUICK_HEADERS);
+	fd = edge_open(edge.port);
+	edge_send(fd, GET1 "\r\n" GET1);
+	expect(fd, 200, "text\n");
+	expect(fd, 408, "Request timeout.");
+	expect_end(fd);
+}
+END_TEST
+
+START_TEST(test_a_silent_connection_is_closed_without_a_word)
+{
+	start(QUICK_HEADERS);
+	expect_end(edge_open(edge.port));
+	ck_assert_uint_eq(metric_get(M_TIMEOUT_HEADER), 1);
+}
+END_TEST
+
+START_TEST(test_an_idle_connection_is_closed_without_a_word)
+{
+	start("\"idle_timeout_ms\":50");
+	expect_end(open_served());
+	ck_assert_uint_eq(metric_get(M_TIMEOUT_IDLE), 1);
+	ck_assert_uint_eq(metric_get(M_TIMEOUT_HEADER), 0);
+}
+END_TEST
+
+START_TEST(test_a_slow_body_ends_with_408)
+{
+	int fd;
+
+	start(QUICK_HEADERS ",\"request_timeout_ms\":50");
+	fd = edge_open(edge.port);
+	edge_send(fd,
+	    "POST /body HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nabc");
+	expect(fd, 408, "Request timeout.");
+	expect_end(fd);
+	ck_assert_uint_eq(metric_get(M_TIMEOUT_REQUEST), 1);
+}
+END_TEST
+
+/* No deadline of the connection's ends what a handler still works on. */
+START_TEST(test_a_waiting_request_has_no_deadline_of_ours)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	start(QUICK_HEADERS ",\"request_timeout_ms\":50,"
+			    "\"idle_timeout_ms\":50");
+	p.fd = edge_open(edge.port);
+	edge_send(p.fd, PARK);
+	edge_park_wait(1);
+	/* Another connection has come to its deadline meanwhile. */
+	expect_end(edge_open(edge.port));
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	edge_release();
+	expect(p.fd, 200, "released\n");
+	expect_end(p.fd);
+}
+END_TEST
+
+START_TEST(test_a_slow_reader_gets_all_and_holds_up_no_one)
+{
+	struct edge_reply r;
+	int fd, i;
+
+	start("");
+	fd = edge_open(edge.port);
+	edge_send(fd, "GET /many HTTP/1.1\r\n" HOST "\r\n" GET1 "\r\n");
+	/* Sockets are full by now, on whichever worker it is. */
+	for (i = 0; i < 20; i++)
+		close(open_served());
+	edge_read(fd, &r, false);
+	ck_assert_uint_eq(r.len, EDGE_MANY_LEN);
+	ck_assert_uint_eq(strspn(r.body, "m"), EDGE_MANY_LEN);
+	edge_reply_free(&r);
+	expect(fd, 200, "text\n");
+	close(fd);
+}
+END_TEST
+
+/* --- caps ------------------------------------------------------------------
+ */
+
+/* The 503 of a server that is full. */
+static void
+expect_shed(int fd)
+{
+	struct edge_reply r;
+
+	edge_send(fd, GET1 "\r\n");
+	edge_read(fd, &r, false);
+	ck_assert_int_eq(r.status, 503);
+	ck_assert_uint_eq(r.len, 0);
+	ck_assert_str_eq(edge_header(&r, "Content-Length"), "0");
+	ck_assert_str_eq(edge_header(&r, "Retry-After"), "1");
+	ck_assert_str_eq(edge_header(&r, "Larder-Reason"), "shed");
+	ck_assert_str_eq(edge_header(&r, "Connection"), "close");
+	edge_reply_free(&r);
+	expect_end(fd);
+}
+
+static const char *const caps[] = { "\"connections\":2",
+	"\"connections_per_source\":2" };
+
+START_TEST(test_over_the_cap_there_is_an_empty_503)
+{
+	int a, b;
+
+	start(caps[_i]);
+	a = open_served();
+	b = open_served();
+	expect_shed(edge_open(edge.port));
+	expect_shed(edge_open(edge.port));
+	ck_assert_uint_eq(metric_get(M_SHED_CONNECTIONS), 2);
+	/* Those that are in stay in, and make room when they go. */
+	edge_send(a, GET1 "\r\n");
+	expect(a, 200, "text\n");
+	close(a);
+	edge_connections_wait(&edge, 1);
+	a = open_served();
+	expect_shed(edge_open(edge.port));
+	close(a);
+	close(b);
+}
+END_TEST
+
+/* Telling them costs, too: there is a number of those, and then silence. */
+START_TEST(test_far_over_the_cap_connections_are_closed)
+{
+	int fd[9], i;
+
+	start("\"connections\":1");
+	fd[8] = open_served();
+	for (i = 0; i < 8; i++)
+		fd[i] = edge_open(edge.port);
+	edge_connections_wait(&edge, 9);
+	for (i = 0; i < 3; i++)
+		expect_end(edge_open(edge.port));
+	ck_assert_uint_eq(metric_get(M_SHED_CONNECTIONS), 11);
+	for (i = 0; i < 8; i++)
+		expect_shed(fd[i]);
+	edge_send(fd[8], GET1 "\r\n");
+	expect(fd[8], 200, "text\n");
+	close(fd[8]);
+	edge_connections_wait(&edge, 0);
+	close(open_served());
+}
+END_TEST
+
+START_TEST(test_one_connection_serves_many_requests)
+{
+	struct edge_reply r;
+	int fd, i;
+
+	start("");
+	fd = edge_open(edge.port);
+	for (i = 0; i < 1000; i++) {
+		edge_send(fd, "GET /hit HTTP/1.1\r\n" HOST "\r\n");
+		edge_read(fd, &r, false);
+		ck_assert_int_eq(r.status, 200);
+		ck_assert_uint_eq(r.len, EDGE_HIT_LEN);
+		edge_reply_free(&r);
+		edge_send(fd, "POST /body HTTP/1.1\r\n" HOST
+			      "Content-Length: 4\r\n\r\nbody");
+		expect(fd, 200, "body");
+	}
+	close(fd);
+	ck_assert_uint_eq(metric_get(M_HTTP_REQUESTS), 2000);
+	ck_assert_uint_eq(metric_get(M_CONNECTIONS), 1);
+}
+END_TEST
+
+/* --- drain -----------------------------------------------------------------
+ */
+
+static void *
+drain_run(void *arg)
+{
+	server_drain(arg);
+	return NULL;
+}
+
+START_TEST(test_drain_finishes_what_is_in_flight)
+{
+	struct edge_reply r;
+	pthread_t t;
+	int park, idle, body, half, port;
+
+	start("");
+	port = edge.port;
+	park = edge_open(port);
+	edge_send(park, PARK);
+	edge_park_wait(1);
+	idle = open_served();
+	body = open_served();
+	edge_send(body,
+	    "POST /body HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+	    "Content-Length: 4\r\n\r\n");
+	edge_read(body, &r, false);
+	ck_assert_int_eq(r.status, 100);
+	edge_reply_free(&r);
+	half = open_served();
+	edge_send(half, GET1 "\r\n" GET1);
+	expect(half, 200, "text\n"); /* the next head has begun */
+	ck_assert_int_eq(pthread_create(&t, NULL, drain_run, edge.server), 0);
+	/* An idle connection's end shows that it has begun. */
+	expect_end(idle);
+	edge_send(body, "abcd");
+	edge_read(body, &r, false);
+	ck_assert_str_eq(r.body, "abcd");
+	ck_assert_str_eq(edge_header(&r, "Connection"), "close");
+	edge_reply_free(&r);
+	expect_end(body);
+	edge_send(half, "\r\n");
+	expect(half, 200, "text\n");
+	expect_end(half);
+	edge_release();
+	edge_read(park, &r, false);
+	ck_assert_str_eq(r.body, "released\n");
+	ck_assert_str_eq(edge_header(&r, "Connection"), "close");
+	edge_reply_free(&r);
+	expect_end(park);
+	pthread_join(t, NULL);
+	ck_assert_uint_eq(server_connections(edge.server), 0);
+}
+END_TEST
+
+/*
+ * Whoever stands in the queue of a socket is served as well: there are more
+ * than a worker takes at one time.
+ */
+START_TEST(test_drain_serves_those_who_have_just_come)
+{
+	static int fd[200];
+	int stall[100], n_stall = 0, i;
+	pthread_t t;
+
+	start("");
+	while (edge_stalled() < EDGE_WORKERS) {
+		ck_assert_int_lt(n_stall, 100);
+		stall[n_stall] = edge_open(edge.port);
+		edge_send(stall[n_stall++],
+		    "GET /stall HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+		(void)poll(NULL, 0, 1);
+	}
+	for (i = 0; i < N(fd); i++) {
+		fd[i] = edge_open(edge.port);
+		edge_send(fd[i], GET1 "\r\n");
+	}
+	ck_assert_int_eq(pthread_create(&t, NULL, drain_run, edge.server), 0);
+	(void)poll(NULL, 0, 1);
+	edge_go_on();
+	for (i = 0; i < N(fd); i++) {
+		expect(fd[i], 200, "text\n");
+		expect_end(fd[i]);
+	}
+	for (i = 0; i < n_stall; i++)
+		close(stall[i]);
+	pthread_join(t, NULL);
+}
+END_TEST
+
+START_TEST(test_drain_does_not_wait_for_ever)
+{
+	int fd;
+
+	start("\"drain_s\":0");
+	fd = edge_open(edge.port);
+	edge_send(fd, PARK);
+	edge_park_wait(1);
+	server_drain(edge.server);
+	expect_end(fd);
+	ck_assert_uint_eq(server_connections(edge.server), 0);
+}
+END_TEST
+
+/* --- listeners --------------------------------------------------------------
+ */
+
+/* Listeners at these addresses; the text is good until the next call. */
+static const char *
+listen_at(const char *path, const char *serve)
+{
+	static char text[600];
+
+	snprintf(text, sizeof(text),
+	    "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\"]},"
+	    "{\"address\":\"unix:%s\",\"serve\":[\"%s\"]}]",
+	    path, serve);
+	return text;
+}
+
+static int
+ask_fd(int fd, const char *text)
+{
+	struct edge_reply r;
+	int status;
+
+	edge_send(fd, text);
+	edge_read(fd, &r, false);
+	status = r.status;
+	edge_reply_free(&r);
+	close(fd);
+	return status;
+}
+
+START_TEST(test_a_unix_socket_is_a_listener)
+{
+	const char *path = run_path("wire.sock");
+	struct edge_reply r;
+	struct stat st;
+	char uid[40];
+	int fd;
+
+	edge_start(&edge, listen_at(path, "pccs"),
+	    "\"connections_per_source\":1");
+	fd = edge_open_unix(path);
+	edge_send(fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+	edge_read(fd, &r, false);
+	snprintf(uid, sizeof(uid), "peer=unix:uid=%u\n", (unsigned)getuid());
+	ck_assert_ptr_nonnull(strstr(r.body, uid));
+	ck_assert_ptr_nonnull(strstr(r.body, "listener=1\n"));
+	edge_reply_free(&r);
+	/* the cap per source is for addresses */
+	ck_assert_int_eq(ask_fd(edge_open_unix(path), GET1 "\r\n"), 200);
+	close(fd);
+	edge_stop(&edge);
+	ck_assert_int_eq(lstat(path, &st), -1);
+}
+END_TEST
+
+START_TEST(test_each_listener_serves_its_families)
+{
+	const char *path = run_path("ops.sock");
+	static const char ops[] = "GET /ops HTTP/1.1\r\n" HOST "\r\n";
+
+	edge_start(&edge, listen_at(path, "ops"), "");
+	ck_assert_int_eq(ask_fd(edge_open_unix(path), ops), 200);
+	ck_assert_int_eq(ask_fd(edge_open_unix(path), GET1 "\r\n"), 404);
+	ck_assert_int_eq(edge_ask(&edge, ops), 404);
+	ck_assert_int_eq(edge_ask(&edge, GET1 "\r\n"), 200);
+}
+END_TEST
+
+static enum err
+start_beside(const char *listen, struct server **out, struct why *why)
+{
+	static const struct route none[] = { { .fn = NULL } };
+	static const struct route *const lists[] = { none };
+	struct config *config = edge_config(listen, "");
+	enum err e =
+	    server_start_routes(lists, 1, config, NULL, NULL, out, why);
+
+	config_unref(config);
+	return e;
+}
+
+/* A dead server's socket is taken over, a live one's is left alone. */
+START_TEST(test_a_unix_socket_in_use_is_left_alone)
+{
+	const char *path = run_path("used.sock");
+	struct server *other = NULL;
+	struct why why = { 0 };
+	struct stat st;
+
+	edge_start(&edge, listen_at(path, "pccs"), "");
+	ck_assert_int_ne(start_beside(listen_at(path, "pccs"), &other, &why),
+	    ERR_OK);
+	ck_assert_ptr_null(other);
+	ck_assert_ptr_nonnull(strstr(why.text, "used.sock"));
+	ck_assert_int_eq(ask_fd(edge_open_unix(path), GET1 "\r\n"), 200);
+	edge_stop(&edge);
+	ck_assert_int_eq(lstat(path, &st), -1);
+}
+END_TEST
+
+START_TEST(test_a_dead_unix_socket_is_taken_over)
+{
+	const char *path = run_path("dead.sock");
+	struct sockaddr_un a;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memset(&a, 0, sizeof(a));
+	a.sun_family = AF_UNIX;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	edge_start(&edge, listen_at(path, "pccs"), "");
+	ck_assert_int_eq(ask_fd(edge_open_unix(path), GET1 "\r\n"), 200);
+}
+END_TEST
+
+/* What was opened before a failure is closed, once, and forgotten. */
+START_TEST(test_a_failed_listen_leaves_nothing)
+{
+	char address[200];
+	int fd[2] = { 7, 7 }, port;
+
+	snprintf(address, sizeof(address), "unix:%s", run_dir());
+	ck_assert_int_ne(listen_open(address, false, fd, 2, &port, NULL),
+	    ERR_OK);
+	ck_assert_int_eq(fd[0], -1);
+	ck_assert_int_eq(fd[1], -1);
+}
+END_TEST
+
+START_TEST(test_a_port_in_use_is_refused)
+{
+	struct server *other = NULL;
+	struct why why = { 0 };
+	char text[100];
+
+	start("");
+	snprintf(text, sizeof(text),
+	    "[{\"address\":\"127.0.0.1:%d\",\"serve\":[\"pccs\"]}]", edge.port);
+	ck_assert_int_ne(start_beside(text, &other, &why), ERR_OK);
+	ck_assert_ptr_null(other);
+	ck_assert_int_eq(edge_ask(&edge, GET1 "\r\n"), 200);
+}
+END_TEST
+
+static enum err
+reload(const char *listen, const char *limits)
+{
+	struct config *config = edge_config(listen, limits);
+	enum err e = server_reload(edge.server, config, NULL);
+
+	config_unref(config);
+	return e;
+}
+
+START_TEST(test_a_reload_adds_and_closes_listeners)
+{
+	const char *path = run_path("new.sock");
+	struct stat st;
+	int tcp, un;
+
+	start("");
+	tcp = open_served();
+	ck_assert_int_eq(reload(listen_at(path, "pccs"), ""), ERR_OK);
+	ck_assert_int_eq(server_port(edge.server, 0), edge.port);
+	un = edge_open_unix(path);
+	edge_send(un, GET1 "\r\n");
+	expect(un, 200, "text\n");
+	ck_assert_int_eq(reload(NULL, ""), ERR_OK);
+	ck_assert_int_eq(lstat(path, &st), -1);
+	/* Open connections go on, the closed listener's too. */
+	edge_send(un, GET1 "\r\n");
+	expect(un, 200, "text\n");
+	edge_send(tcp, GET1 "\r\n");
+	expect(tcp, 200, "text\n");
+	close(un);
+	close(tcp);
+	edge_connections_wait(&edge, 0);
+}
+END_TEST
+
+START_TEST(test_a_reload_that_cannot_be_is_refused_whole)
+{
+	const char *path = run_path("not-there/x.sock");
+	int fd;
+
+	start("");
+	fd = open_served();
+	ck_assert_int_ne(reload(listen_at(path, "ops"), "\"connections\":1"),
+	    ERR_OK);
+	edge_send(fd, GET1 "\r\n");
+	expect(fd, 200, "text\n");
+	close(open_served());
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_a_reload_brings_new_limits)
+{
+	int a, b;
+
+	start("");
+	a = open_served();
+	b = open_served();
+	ck_assert_int_eq(reload(NULL, "\"connections\":2"), ERR_OK);
+	expect_shed(edge_open(edge.port));
+	ck_assert_int_eq(reload(NULL, ""), ERR_OK);
+	close(open_served());
+	close(a);
+	close(b);
+}
+END_TEST
+
+static void
+suite_fill(TCase *tc)
+{
+	tcase_add_test(tc, test_requests_before_a_half_close_are_answered);
+	tcase_add_loop_test(tc, test_a_half_request_before_a_half_close_is_none,
+	    0, 6);
+	tcase_add_test(tc, test_a_half_closed_client_is_still_waited_for);
+	tcase_add_test(tc, test_a_client_may_leave_while_its_request_waits);
+	tcase_add_test(tc, test_requests_without_a_client_outlive_the_drain);
+	tcase_add_test(tc, test_a_client_may_leave_in_the_middle_of_an_answer);
+	tcase_add_loop_test(tc, test_slow_headers_end_with_408, 0,
+	    N(part_heads));
+	tcase_add_test(tc, test_dripping_headers_end_with_408);
+	tcase_add_test(tc, test_slow_headers_of_a_second_request_end_with_408);
+	tcase_add_test(tc, test_a_silent_connection_is_closed_without_a_word);
+	tcase_add_test(tc, test_an_idle_connection_is_closed_without_a_word);
+	tcase_add_test(tc, test_a_slow_body_ends_with_408);
+	tcase_add_test(tc, test_a_waiting_request_has_no_deadline_of_ours);
+	tcase_add_test(tc, test_a_slow_reader_gets_all_and_holds_up_no_one);
+	tcase_add_loop_test(tc, test_over_the_cap_there_is_an_empty_503, 0,
+	    N(caps));
+	tcase_add_test(tc, test_far_over_the_cap_connections_are_closed);
+	tcase_add_test(tc, test_one_connection_serves_many_requests);
+	tcase_add_test(tc, test_drain_finishes_what_is_in_flight);
+	tcase_add_test(tc, test_drain_serves_those_who_have_just_come);
+	tcase_add_test(tc, test_drain_does_not_wait_for_ever);
+	tcase_add_test(tc, test_a_unix_socket_is_a_listener);
+	tcase_add_test(tc, test_each_listener_serves_its_families);
+	tcase_add_test(tc, test_a_unix_socket_in_use_is_left_alone);
+	tcase_add_test(tc, test_a_dead_unix_socket_is_taken_over);
+	tcase_add_test(tc, test_a_failed_listen_leaves_nothing);
+	tcase_add_test(tc, test_a_port_in_use_is_refused);
+	tcase_add_test(tc, test_a_reload_adds_and_closes_listeners);
+	tcase_add_test(tc, test_a_reload_that_cannot_be_is_refused_whole);
+	tcase_add_test(tc, test_a_reload_brings_new_limits);
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("conn");
+	TCase *tc = tcase_create("conn");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	edge_prepare();
+	(void)run_dir();
+	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	suite_fill(tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
