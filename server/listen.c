@@ -241,6 +241,7 @@ listen_open(const char *address, bool shared, int *fd, unsigned n, int *port,
 	for (i = 0; i < n && e != ERR_OK; i++) {
 		if (fd[i] != -1)
 			close(fd[i]);
+		fd[i] = -1;
 	}
 	return e;
 }
