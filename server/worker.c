@@ -22,6 +22,8 @@
 #define CHUNKS_KEPT 64
 /* Connections taken at one time, so that those already here are served. */
 #define ACCEPT_BATCH 32
+/* The same before a listener is closed: as many as a queue may hold. */
+#define ACCEPT_LAST 4096
 /* How long to leave the listeners alone when descriptors have run out. */
 #define PAUSE_MS 100
 /* Lines about clients' doings, per second and worker. */
@@ -250,19 +252,18 @@ pause_cb(void *arg)
 	}
 }
 
+/* Take up to "most" of the connections that wait. */
 static void
-accept_cb(evutil_socket_t lfd, short what, void *arg)
+listener_accept(struct listener *l, int most)
 {
-	struct listener *l = obj_cast(arg, LISTENER_MAGIC);
 	int fd, i;
 
-	(void)what;
-	for (i = 0; i < ACCEPT_BATCH; i++) {
+	for (i = 0; i < most; i++) {
 		union addr from;
 		socklen_t len = sizeof(from);
 
 		memset(&from, 0, sizeof(from));
-		fd = accept4((int)lfd, &from.sa, &len,
+		fd = accept4(l->fd, &from.sa, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			listener_take(l, fd, &from);
@@ -276,6 +277,14 @@ accept_cb(evutil_socket_t lfd, short what, void *arg)
 	}
 }
 
+static void
+accept_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	listener_accept(obj_cast(arg, LISTENER_MAGIC), ACCEPT_BATCH);
+}
+
 /* --- listeners -------------------------------------------------------- */
 
 static void
@@ -287,6 +296,16 @@ listener_close(struct listener *l)
 	l->ev = NULL;
 	close(l->fd);
 	l->fd = -1;
+}
+
+/* Closed while somebody waits, a listener would reset them. */
+static void
+listener_finish(struct listener *l)
+{
+	if (l->ev == NULL)
+		return;
+	listener_accept(l, ACCEPT_LAST);
+	listener_close(l);
 }
 
 static void
@@ -370,7 +389,7 @@ worker_order(struct worker *w, struct config *config,
 		for (i = 0; i < n && v[i].id != l->id; i++)
 			continue;
 		if (i == n)
-			listener_close(l);
+			listener_finish(l);
 	}
 	for (i = 0; i < n; i++) {
 		l = v[i].fd == -1 ? listener_find(w, v[i].id)
@@ -412,9 +431,9 @@ worker_drain(struct worker *w)
 	struct listener *l;
 
 	w->draining = true;
-	timer_clear(w->pause);
 	for (l = w->listeners; l != NULL; l = l->next)
-		listener_close(l);
+		listener_finish(l);
+	timer_clear(w->pause);
 	conns_each(w, conn_drain);
 }
 
