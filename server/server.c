@@ -591,6 +591,9 @@ server_free(struct server *s)
 		return;
 	server_tell(s, tell_drain, NULL, false);
 	server_tell(s, tell_abort, NULL, false);
+	/* Ends what requests wait for, and what was begun without one. */
+	if (s->upstream != NULL)
+		upstream_drain(s->upstream);
 	if (!server_wait(s, server_orphans, ORPHANS_MS))
 		log_event(LOG_ERROR, "requests-never-answered", "n",
 		    log_num((long long)server_orphans(s)).s, NULL);

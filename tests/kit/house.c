@@ -203,9 +203,12 @@ house_admin(const struct house *h, const char *method, const char *target,
 }
 
 struct edge_reply
-house_upstream(const struct house *h, const char *target)
+house_upstream(const struct house *h, const char *method, const char *target,
+    const char *body)
 {
-	return ask(sim_port(h->sim), "GET", target, NULL, SPAN_NONE);
+	return ask(sim_port(h->sim), method, target,
+	    body == NULL ? NULL : "Content-Type: application/json\r\n",
+	    span_str(body));
 }
 
 /* --- what tests ask for ----------------------------------------------- */
@@ -273,4 +276,68 @@ house_max_age(const struct edge_reply *reply)
 	if (value == NULL || strncmp(value, "max-age=", 8) != 0)
 		return -1;
 	return atoi(value + 8);
+}
+
+/* --- expectations ----------------------------------------------------- */
+
+void
+expect_header(const struct edge_reply *r, const char *name, const char *value)
+{
+	const char *got = edge_header(r, name);
+
+	ck_assert_msg(got != NULL, "no %s in\n%s", name, r->text);
+	ck_assert_str_eq(got, value);
+}
+
+bool
+has_header(const struct edge_reply *r, const char *name)
+{
+	return edge_header(r, name) != NULL;
+}
+
+void
+expect_get(const struct house *h, const char *target, int status,
+    const char *reason)
+{
+	struct edge_reply r = house_get(h, target);
+
+	ck_assert_msg(r.status == status, "%s: %d, not %d\n%s", target,
+	    r.status, status, r.text);
+	if (reason != NULL)
+		expect_header(&r, "Larder-Reason", reason);
+	edge_reply_free(&r);
+}
+
+void
+expect_pckcert(const struct house *h, const struct sim_platform *p,
+    unsigned nonce, int status, const char *reason)
+{
+	char *target = house_pckcert(p, nonce);
+
+	expect_get(h, target, status, reason);
+	free(target);
+}
+
+void
+expect_admin(const struct house *h, const char *method, const char *target,
+    const char *body, int status)
+{
+	struct edge_reply r = house_admin(h, method, target, body);
+
+	ck_assert_msg(r.status == status, "%s: %d\n%s\n%.400s", target,
+	    r.status, r.text, r.body);
+	edge_reply_free(&r);
+}
+
+void
+expect_registered(const struct house *h, const struct sim_platform *p,
+    const char *manifest)
+{
+	char *body = house_registration(p, 1, manifest);
+	struct edge_reply r = house_register(h, "", body);
+
+	ck_assert_msg(r.status == 200, "%d\n%s", r.status, r.text);
+	ck_assert_str_eq(r.body, "Operation successful.");
+	edge_reply_free(&r);
+	free(body);
 }

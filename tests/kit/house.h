@@ -57,8 +57,9 @@ int house_status(const struct house *, const char *target);
 /* With the admin token. */
 struct edge_reply house_admin(const struct house *, const char *method,
     const char *target, const char *body);
-/* The simulator's answer to the same. */
-struct edge_reply house_upstream(const struct house *, const char *target);
+/* The simulator's own answer; body NULL: none. */
+struct edge_reply house_upstream(const struct house *, const char *method,
+    const char *target, const char *body);
 
 /* --- what tests ask for ----------------------------------------------- */
 
@@ -74,5 +75,24 @@ struct edge_reply house_register(const struct house *, const char *query,
 bool house_same_body(const struct edge_reply *, const struct edge_reply *);
 /* The seconds of "max-age="; -1 without the header. */
 int house_max_age(const struct edge_reply *);
+
+/* --- expectations ----------------------------------------------------- */
+
+/* The header is there with exactly this value. */
+void expect_header(const struct edge_reply *, const char *name,
+    const char *value);
+bool has_header(const struct edge_reply *, const char *name);
+/* A GET ends with this status and, if not NULL, this Larder-Reason. */
+void expect_get(const struct house *, const char *target, int status,
+    const char *reason);
+/* The same for pckcert. */
+void expect_pckcert(const struct house *, const struct sim_platform *,
+    unsigned nonce, int status, const char *reason);
+/* With the admin token. */
+void expect_admin(const struct house *, const char *method, const char *target,
+    const char *body, int status);
+/* POST platforms ends with 200; manifest NULL: none. */
+void expect_registered(const struct house *, const struct sim_platform *,
+    const char *manifest);
 
 #endif

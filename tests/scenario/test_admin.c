@@ -1,0 +1,386 @@
+/*
+ * What operators and machines ask: tokens, refresh, status, bundles, health;
+ * and the collateral of a quote.
+ */
+#include "config/base/clock.h"
+#include "config/base/enc.h"
+#include "tests/kit/document.h"
+#include "tests/kit/house.h"
+#include "tests/kit/quote.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
+#define S3   "/sgx/certification/v3/"
+#define S4   "/sgx/certification/v4/"
+#define T4   "/tdx/certification/v4/"
+
+static struct house h;
+
+START_TEST(test_guarded_routes_ask_for_the_token_first)
+{
+	static const struct {
+		const char *method, *target;
+	} guarded[] = {
+		{ "POST", S4 "platforms?update=nonsense" },
+		{ "GET", S4 "platforms?source=nonsense" },
+		{ "PUT", S4 "platformcollateral" },
+		{ "POST", S4 "refresh?type=nonsense" },
+		{ "GET", S4 "refresh" },
+		{ "PUT", S4 "appraisalpolicy" },
+		{ "GET", "/v1/status" },
+		{ "GET", "/v1/export" },
+		{ "POST", "/v1/import" },
+	};
+	struct edge_reply r;
+	size_t i;
+
+	house_start(&h, NULL);
+	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+		r = house_send(&h, guarded[i].method, guarded[i].target,
+		    "user-token: x\r\nadmin-token: x\r\n",
+		    span_str("nonsense"));
+		ck_assert_msg(r.status == 401, "%s", guarded[i].target);
+		ck_assert_str_eq(r.body, "Authentication failed.");
+		edge_reply_free(&r);
+	}
+	house_stop(&h);
+}
+END_TEST
+
+/* --- refresh ---------------------------------------------------------- */
+
+static const struct {
+	const char *method, *target;
+	int status;
+	const char *asked; /* what upstream must have been asked for */
+} refreshes[] = {
+	{ "POST", S4 "refresh", 200, "*tcb[?]fmspc*" },
+	{ "GET", S4 "refresh", 200, "*tcb[?]fmspc*" },
+	{ "POST", S3 "refresh", 200, "*tcb[?]fmspc*" },
+	{ "POST", S4 "refresh?type=", 200, "*tcb[?]fmspc*" },
+	{ "POST", S4 "refresh?type=certs", 200, "*pckcerts*" },
+	{ "POST", S4 "refresh?type=certs&fmspc=", 200, "*pckcerts*" },
+	{ "POST", S4 "refresh?type=certs&fmspc=all", 200, "*pckcerts*" },
+	{ "POST", S4 "refresh?type=certs&fmspc=00906ED50000", 200,
+	    "*pckcerts*" },
+	{ "POST", S4 "refresh?type=certs&fmspc=00906ed50000,00606A000000", 200,
+	    "*pckcerts*" },
+	{ "POST",
+	    S4 "refresh?type=certs&fmspc=%5B00906ED50000%2C%2000606A000000%5D",
+	    200, "*pckcerts*" },
+	{ "POST", S4 "refresh?type=certs&fmspc=00906ED5000", 400, NULL },
+	{ "POST", S4 "refresh?type=crls", 400, NULL },
+	{ "POST", "/v1/refresh?key=all", 200, "*tcb[?]fmspc*" },
+	{ "POST", "/v1/refresh?key=certs", 200, "*pckcerts*" },
+	{ "POST", "/v1/refresh?key=tcb/sgx/4/00906ED50000/standard", 200,
+	    "*tcb[?]fmspc*" },
+	{ "POST", "/v1/refresh?key=nonsense", 400, NULL },
+};
+
+START_TEST(test_refresh_in_every_form)
+{
+	struct sim_platform p = sim_platform(SIM_CLIENT);
+	struct edge_reply r;
+
+	house_start(&h, NULL);
+	ck_assert_str_eq(p.fmspc, "00906ED50000");
+	expect_pckcert(&h, &p, 1, 200, NULL);
+	expect_get(&h, S4 "tcb?fmspc=00906ED50000", 200, NULL);
+	sim_count_reset(h.sim);
+	r = house_admin(&h, refreshes[_i].method, refreshes[_i].target, NULL);
+	ck_assert_msg(r.status == refreshes[_i].status, "%d %s\n%s", r.status,
+	    r.text, r.body);
+	if (refreshes[_i].asked != NULL) {
+		ck_assert_str_eq(r.body, "Operation successful.");
+		ck_assert_uint_ge(sim_count(h.sim, refreshes[_i].asked), 1);
+	} else {
+		ck_assert_uint_eq(sim_count(h.sim, NULL), 0);
+	}
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_refresh_lists_what_failed)
+{
+	struct sim_fault fault = { .kind = SIM_STATUS,
+		.path = "*qe/identity*",
+		.status = 404 };
+	struct edge_reply r;
+	json_t *list;
+
+	house_start(&h, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, S4 "tcb?fmspc=00606A000000", 200, NULL);
+	sim_fault_add(h.sim, &fault);
+	r = house_admin(&h, "POST", S4 "refresh", NULL);
+	ck_assert_int_eq(r.status, 502);
+	ck_assert(has_header(&r, "Larder-Reason"));
+	list = json_loadb(r.body, r.len, 0, NULL);
+	ck_assert_uint_eq(json_array_size(list), 1);
+	json_decref(list);
+	/* what PCS no longer has is served on */
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_refresh_offline_is_503_and_async_is_202)
+{
+	struct house_opts o = { .mode = "offline" };
+	struct edge_reply r;
+
+	house_start(&h, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	r = house_admin(&h, "POST", S4 "refresh?async=1", NULL);
+	ck_assert_int_eq(r.status, 202);
+	ck_assert(sim_wait(h.sim, "*qe/identity*", 2, 10000));
+	house_restart(&h, &o);
+	r = house_admin(&h, "POST", S4 "refresh", NULL);
+	ck_assert_int_eq(r.status, 503);
+	ck_assert_uint_eq(r.len, 0);
+	expect_header(&r, "Larder-Reason", "offline");
+	ck_assert(has_header(&r, "Retry-After"));
+	house_stop(&h);
+}
+END_TEST
+
+/* --- POST /v1/collateral ---------------------------------------------- */
+
+static const char *
+text_at(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	ck_assert_msg(s != NULL, "no member %s", name);
+	return s;
+}
+
+static void
+assert_collateral(const struct edge_reply *r, enum tee tee)
+{
+	struct edge_reply tcb, qe;
+	json_t *o;
+
+	ck_assert_msg(r->status == 200, "%s", r->text);
+	expect_header(r, "Content-Type", "application/json");
+	ck_assert_int_ge(house_max_age(r), 1);
+	o = json_loadb(r->body, r->len, 0, NULL);
+	ck_assert_str_eq(text_at(o, "fmspc"), "90C06F000000");
+	ck_assert_str_eq(text_at(o, "ca"), "platform");
+	ck_assert_int_eq((int)json_integer_value(
+			     json_object_get(o, "tee_type")),
+	    (int)tee);
+	tcb = house_get(&h, tee == TEE_TDX ? T4 "tcb?fmspc=90C06F000000"
+					   : S4 "tcb?fmspc=90C06F000000");
+	ck_assert_str_eq(text_at(o, "tcb_info"), tcb.body);
+	qe =
+	    house_get(&h, tee == TEE_TDX ? T4 "qe/identity" : S4 "qe/identity");
+	ck_assert_str_eq(text_at(o, "qe_identity"), qe.body);
+	qe = house_get(&h, S4 "pckcrl?ca=platform");
+	ck_assert_str_eq(text_at(o, "pck_crl"), qe.body);
+	qe = house_get(&h, S4 "rootcacrl");
+	ck_assert_str_eq(text_at(o, "root_ca_crl"), qe.body);
+	ck_assert_ptr_nonnull(
+	    strstr(text_at(o, "pck_crl_issuer_chain"), "BEGIN CERTIFICATE"));
+	ck_assert_ptr_nonnull(
+	    strstr(text_at(o, "tcb_info_issuer_chain"), "BEGIN CERTIFICATE"));
+	ck_assert_ptr_nonnull(strstr(text_at(o, "qe_identity_issuer_chain"),
+	    "BEGIN CERTIFICATE"));
+	ck_assert_ptr_nonnull(
+	    strstr(text_at(o, "pck_certificate_chain"), "BEGIN CERTIFICATE"));
+	ck_assert(json_is_false(json_object_get(o, "stale")));
+	ck_assert_uint_eq(strlen(text_at(o, "expires")), 20);
+	json_decref(o);
+}
+
+static const enum tee tees[] = { TEE_SGX, TEE_TDX };
+
+START_TEST(test_a_quote_brings_its_collateral)
+{
+	struct kit_quote k = { .version = 5,
+		.tee = tees[_i],
+		.pck = { .ca = PCK_CA_PLATFORM,
+		    .fmspc = { 0x90, 0xc0, 0x6f, 0, 0, 0 } } };
+	struct buf json = BUF_INIT;
+	struct edge_reply r;
+	struct blob *quote;
+
+	house_start(&h, NULL);
+	quote = kit_quote(sim_pki(h.sim), &k);
+	r = house_send(&h, "POST", "/v1/collateral",
+	    "Content-Type: application/octet-stream\r\n", blob_span(quote));
+	assert_collateral(&r, tees[_i]);
+	ck_assert_uint_eq(sim_count(h.sim, "*tcb*"), 1);
+	buf_str(&json, "{\"quote\":\"");
+	buf_base64(&json, blob_span(quote));
+	buf_str(&json, "\"}");
+	r = house_send(&h, "POST", "/v1/collateral",
+	    "Content-Type: application/json; charset=utf-8\r\n",
+	    buf_view(&json));
+	assert_collateral(&r, tees[_i]);
+	r = house_send(&h, "POST", "/v1/collateral", NULL,
+	    span_of(quote->data, quote->len - 1000));
+	ck_assert_int_eq(r.status, 400);
+	r = house_send(&h, "POST", "/v1/collateral",
+	    "Content-Type: application/json\r\n", blob_span(quote));
+	ck_assert_int_eq(r.status, 400);
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_a_quote_whose_collateral_is_missing_says_which)
+{
+	struct kit_quote k = { .version = 4,
+		.tee = TEE_TDX,
+		.pck = { .ca = PCK_CA_PLATFORM,
+		    .fmspc = { 0xff, 0xff, 0, 0, 0, 0 } } };
+	struct edge_reply r;
+	struct blob *quote;
+
+	house_start(&h, NULL);
+	quote = kit_quote(sim_pki(h.sim), &k);
+	r = house_send(&h, "POST", "/v1/collateral", NULL, blob_span(quote));
+	ck_assert_int_eq(r.status, 404);
+	expect_header(&r, "Larder-Reason", "upstream-404");
+	house_stop(&h);
+}
+END_TEST
+
+/* --- the operator ----------------------------------------------------- */
+
+START_TEST(test_status_explain_history)
+{
+	struct sim_platform p = sim_platform(SIM_CLIENT);
+	struct edge_reply r;
+	char target[200];
+	json_t *o;
+
+	house_start(&h, NULL);
+	expect_pckcert(&h, &p, 1, 200, NULL);
+	r = house_admin(&h, "GET", "/v1/status", NULL);
+	ck_assert_int_eq(r.status, 200);
+	o = json_loadb(r.body, r.len, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert(json_is_object(json_object_get(o, "storage")));
+	ck_assert(json_is_object(json_object_get(o, "upstream")));
+	ck_assert_str_eq(text_at(o, "mode"), "lazy");
+	json_decref(o);
+	expect_admin(&h, "GET",
+	    "/v1/explain?key=tcb/sgx/4/00906ED50000/standard", NULL, 200);
+	snprintf(target, sizeof(target), "/v1/explain?qeid=%s&pceid=%s",
+	    p.qe_id, p.pce_id);
+	expect_admin(&h, "GET", target, NULL, 200);
+	snprintf(target, sizeof(target), "/v1/explain?what=%s,%s", p.qe_id,
+	    p.pce_id);
+	expect_admin(&h, "GET", target, NULL, 200);
+	expect_admin(&h, "GET", "/v1/explain", NULL, 400);
+	expect_admin(&h, "GET",
+	    "/v1/history?key=tcb/sgx/4/00906ED50000/standard", NULL, 200);
+	expect_admin(&h, "GET", "/v1/history?key=nonsense", NULL, 400);
+	expect_admin(&h, "GET", "/v1/history", NULL, 400);
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_a_bundle_goes_out_and_in_again)
+{
+	struct house_opts offline = { .mode = "offline" };
+	struct edge_reply bundle, r;
+	char path[120], *at;
+
+	house_start(&h, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, S4 "pckcrl?ca=platform", 200, NULL);
+	expect_get(&h, S4 "rootcacrl", 200, NULL);
+	expect_get(&h, S4 "fmspcs", 200, NULL);
+	bundle = house_admin(&h, "GET", "/v1/export", NULL);
+	ck_assert_int_eq(bundle.status, 200);
+	/* another larder with an empty database */
+	snprintf(path, sizeof(path), "%s/larder.db", h.dir);
+	house_restart(&h, &offline);
+	expect_admin(&h, "POST", "/v1/import", bundle.body, 200);
+	snprintf(path, sizeof(path), "%s", h.dir);
+	snprintf(h.dir, sizeof(h.dir), "/tmp/larder-house-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(h.dir));
+	house_restart(&h, &offline);
+	expect_get(&h, S4 "qe/identity", 404, "not-cached");
+	expect_admin(&h, "POST", "/v1/import", bundle.body, 200);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, S4 "pckcrl?ca=platform", 200, NULL);
+	expect_get(&h, S4 "rootcacrl", 200, NULL);
+	expect_get(&h, S4 "fmspcs", 200, NULL);
+	/* a bundle is not believed */
+	at = strstr(bundle.body, "\\\"isvprodid\\\":1");
+	ck_assert_ptr_nonnull(at);
+	at[14] = '7';
+	r = house_admin(&h, "POST", "/v1/import", bundle.body);
+	ck_assert_int_eq(r.status, 460);
+	ck_assert_ptr_nonnull(strstr(r.body, "bad-signature"));
+	expect_admin(&h, "POST", "/v1/import", "{\"larder_bundle\":2}", 400);
+	expect_admin(&h, "POST", "/v1/import", "nonsense", 400);
+	house_stop(&h);
+	memcpy(h.dir, path, sizeof(h.dir));
+	ck_assert_ptr_null(strstr(path, ".."));
+	snprintf(path, sizeof(path), "rm -rf '%s'", h.dir);
+	ck_assert_int_eq(system(path), 0);
+}
+END_TEST
+
+START_TEST(test_health_and_metrics)
+{
+	static const char *const health[] = { "/healthz", "/healthz/live",
+		"/healthz/ready", "/healthz/startup", "/readyz", "/livez",
+		"/health", "/health/live", "/health/ready", "/health/startup" };
+	struct edge_reply r;
+	size_t i;
+
+	house_start(&h, NULL);
+	for (i = 0; i < sizeof(health) / sizeof(health[0]); i++)
+		expect_get(&h, health[i], 200, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	r = house_get(&h, "/metrics");
+	ck_assert_ptr_nonnull(
+	    strstr(r.body, "larder_requests_total{result=\"hit\"} 1\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(r.body, "larder_requests_total{result=\"miss\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(r.body, "larder_connections_open "));
+	house_stop(&h);
+}
+END_TEST
+
+static TCase *
+tcase(Suite *s, const char *name)
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(s, tc);
+	return tc;
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("admin");
+	SRunner *sr = srunner_create(s);
+	TCase *tc = tcase(s, "admin");
+	int failed;
+
+	tcase_add_test(tc, test_guarded_routes_ask_for_the_token_first);
+	tcase_add_loop_test(tc, test_refresh_in_every_form, 0, N(refreshes));
+	tcase_add_test(tc, test_refresh_lists_what_failed);
+	tcase_add_test(tc, test_refresh_offline_is_503_and_async_is_202);
+	tcase_add_loop_test(tc, test_a_quote_brings_its_collateral, 0, N(tees));
+	tcase_add_test(tc, test_a_quote_whose_collateral_is_missing_says_which);
+	tcase_add_test(tc, test_status_explain_history);
+	tcase_add_test(tc, test_a_bundle_goes_out_and_in_again);
+	tcase_add_test(tc, test_health_and_metrics);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
