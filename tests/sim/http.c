@@ -447,7 +447,7 @@ conn_serve(struct conn *c)
 static void *
 conn_thread(void *arg)
 {
-	struct conn *c = arg, **at;
+	struct conn *c = arg;
 	struct sim *sim = c->sim;
 	bool ready = true;
 
@@ -461,15 +461,36 @@ conn_thread(void *arg)
 	SSL_free(c->ssl);
 	buf_free(&c->in);
 	pthread_mutex_lock(&sim->lock);
-	for (at = &sim->conns; *at != c; at = &(*at)->next)
-		continue;
-	*at = c->next;
 	close(c->fd);
-	free(c);
+	c->fd = -1;
 	sim->n_conns--;
 	pthread_cond_broadcast(&sim->changed);
 	pthread_mutex_unlock(&sim->lock);
 	return NULL;
+}
+
+/* Free the connections that have ended, and wait for their threads. */
+static void
+conns_reap(struct sim *sim)
+{
+	struct conn **at, *c, *ended = NULL;
+
+	pthread_mutex_lock(&sim->lock);
+	for (at = &sim->conns; (c = *at) != NULL;) {
+		if (c->fd >= 0) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		c->next = ended;
+		ended = c;
+	}
+	pthread_mutex_unlock(&sim->lock);
+	while ((c = ended) != NULL) {
+		ended = c->next;
+		pthread_join(c->thread, NULL);
+		free(c);
+	}
 }
 
 /* --- the listener ----------------------------------------------------- */
@@ -479,23 +500,24 @@ conn_open(struct sim *sim, int fd)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 	pthread_attr_t attr;
-	pthread_t thread;
 	int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->sim = sim;
 	c->fd = fd;
 	c->in = BUF_INIT;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, (size_t)512 << 10);
 	pthread_mutex_lock(&sim->lock);
 	c->next = sim->conns;
 	sim->conns = c;
 	sim->n_conns++;
 	sim->accepted++;
+	/* Taken up before sim_down(), opened after it. */
+	if (sim->down)
+		shutdown(fd, SHUT_RDWR);
+	must(pthread_create(&c->thread, &attr, conn_thread, c) == 0);
 	pthread_mutex_unlock(&sim->lock);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, (size_t)512 << 10);
-	must(pthread_create(&thread, &attr, conn_thread, c) == 0);
 	pthread_attr_destroy(&attr);
 }
 
@@ -520,6 +542,7 @@ accept_thread(void *arg)
 			continue;
 		if (down || p[1].revents == 0)
 			continue;
+		conns_reap(sim);
 		fd = accept4(sim->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			conn_open(sim, fd);
@@ -587,7 +610,8 @@ http_drop(struct sim *sim)
 	struct conn *c;
 
 	for (c = sim->conns; c != NULL; c = c->next)
-		shutdown(c->fd, SHUT_RDWR);
+		if (c->fd >= 0)
+			shutdown(c->fd, SHUT_RDWR);
 	pthread_cond_broadcast(&sim->changed);
 }
 
@@ -604,6 +628,7 @@ http_close(struct sim *sim)
 	while (sim->n_conns > 0)
 		pthread_cond_wait(&sim->changed, &sim->lock);
 	pthread_mutex_unlock(&sim->lock);
+	conns_reap(sim);
 	close(sim->listen_fd);
 	close(sim->wake[0]);
 	close(sim->wake[1]);

@@ -24,10 +24,11 @@ struct sim_fault_item {
 	struct sim_fault_item *next;
 };
 
-/* A connection, on its thread's stack. */
+/* A connection. Its thread uses all of it; others, under the lock, fd. */
 struct conn {
 	struct sim *sim;
-	int fd;
+	pthread_t thread;
+	int fd;    /* -1: ended, to be reaped */
 	void *ssl; /* SSL *, or NULL */
 	struct buf in;
 	struct conn *next;
