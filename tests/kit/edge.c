@@ -403,16 +403,14 @@ edge_certificate(const char *dir, const char *name)
 	    (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(x, subject);
 	X509_set_pubkey(x, key);
-	ck_assert_int_gt(X509_sign(x, key, EVP_sha256()), 0);
+	must(X509_sign(x, key, EVP_sha256()) > 0);
 	pem_path(path, dir, name, "pem");
-	ck_assert_ptr_nonnull(f = fopen(path, "w"));
-	ck_assert_int_eq(PEM_write_X509(f, x), 1);
+	must((f = fopen(path, "w")) != NULL);
+	must(PEM_write_X509(f, x) == 1);
 	fclose(f);
 	pem_path(path, dir, name, "key");
-	ck_assert_ptr_nonnull(f = fopen(path, "w"));
-	ck_assert_int_eq(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL,
-			     NULL),
-	    1);
+	must((f = fopen(path, "w")) != NULL);
+	must(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1);
 	fclose(f);
 	X509_free(x);
 	EVP_PKEY_free(key);
