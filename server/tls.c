@@ -201,8 +201,10 @@ tls_end(struct conn *c)
 	if (c->ssl == NULL)
 		return;
 	/* Not in the middle of something, and without waiting. */
-	if (SSL_is_init_finished(c->ssl) && !out_waits(c))
+	if (SSL_is_init_finished(c->ssl) && !out_waits(c)) {
 		tls_bye(c);
+		(void)out_flush(c); /* it lies behind unsent tickets */
+	}
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 }
