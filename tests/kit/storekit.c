@@ -63,8 +63,8 @@ kit_config(struct kit *k, const char *settings)
 	buf_printf(&b,
 	    "{\"database\":\"sqlite:%s\",\"trust\":"
 	    "{\"intel_root_spki_sha256\":[\"%s\"]}%s%s}",
-	    k->db, pki_root_spki_hex(k->pki), settings[0] == '\0' ? "" : ",",
-	    settings);
+	    k->db, k->spki == NULL ? pki_root_spki_hex(k->pki) : k->spki,
+	    settings[0] == '\0' ? "" : ",", settings);
 	if (config_read(buf_view(&b), "kit", &k->config, &why) != ERR_OK) {
 		fprintf(stderr, "storekit: %s\n", why.text);
 		abort();

@@ -15,6 +15,7 @@ struct kit {
 	struct storage *st; /* NULL while closed */
 	struct loop *loop;
 	char dir[64], db[80]; /* folder; path of the database */
+	const char *spki;     /* of the root to trust; NULL: the PKI's */
 
 	/* what the last call gave; owned by the kit until the next call */
 	enum err err;

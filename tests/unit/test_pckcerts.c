@@ -582,6 +582,34 @@ START_TEST(test_a_changed_row_is_refused_not_served)
 }
 END_TEST
 
+START_TEST(test_platforms_nobody_registered_are_capped_by_ppid)
+{
+	struct platform_ask known = ask_of("KNOWN", &raw[0]);
+	struct pki_pck v = pck_at(&raw[0]);
+	struct platform_ask a;
+	char id[16];
+	int i;
+
+	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
+	ck_assert_int_eq(kit_register(k, &known), ERR_OK);
+	ck_assert_int_eq(admit(&known, 1, &v), ERR_OK);
+	for (i = 0; i < ON_DEMAND_MAX + 3; i++) {
+		snprintf(id, sizeof(id), "P%d", i);
+		a = ask_of(id, &raw[0]);
+		ck_assert_int_eq(admit(&a, 1, &v), ERR_OK);
+	}
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE"
+				" on_demand = 1"),
+	    ON_DEMAND_MAX);
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE"
+				" qe_id = 'KNOWN'"),
+	    1);
+	/* Their raw TCBs went with them. */
+	ck_assert_int_eq(number("SELECT count(*) FROM platform_tcb"),
+	    ON_DEMAND_MAX + 1);
+}
+END_TEST
+
 START_TEST(test_explain_a_platform)
 {
 	json_t *doc, *answer;
@@ -646,6 +674,7 @@ suite(void)
 	    test_all_not_available_is_said_and_keeps_what_was_held);
 	tcase_add_test(t, test_req_mode_queues_what_is_not_available);
 	tcase_add_test(t, test_a_changed_row_is_refused_not_served);
+	tcase_add_test(t, test_platforms_nobody_registered_are_capped_by_ppid);
 	tcase_add_test(t, test_explain_a_platform);
 	suite_add_tcase(s, t);
 	return s;

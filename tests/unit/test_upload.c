@@ -8,6 +8,7 @@
 #include "config/base/must.h"
 #include "storage/upload.h"
 #include "tests/kit/storekit.h"
+#include "tests/kit/vectors.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -789,6 +790,99 @@ START_TEST(test_a_raw_tcb_below_every_certificate)
 }
 END_TEST
 
+/* --- Intel's own ------------------------------------------------------ */
+
+#define REAL "sgx/collateral/sgx-00906ED50000-2025-05/"
+
+static struct blob *
+real(const char *name)
+{
+	char path[128];
+	struct blob *b;
+
+	snprintf(path, sizeof(path), REAL "%s", name);
+	b = vector_read(path);
+	ck_assert_msg(b != NULL, "%s is missing", path);
+	return b;
+}
+
+static json_t *
+real_text(const char *name)
+{
+	struct blob *b = real(name);
+	json_t *t = text_of(blob_span(b));
+
+	blob_unref(b);
+	return t;
+}
+
+static json_t *
+real_hex(const char *name)
+{
+	struct blob *b = real(name);
+	json_t *t = hex_of(blob_span(b));
+
+	blob_unref(b);
+	return t;
+}
+
+/* As the tool collects it: the TCB info parsed, the identity as text. */
+static void
+real_document(void)
+{
+	struct blob *info = real("tcb_info.json");
+
+	json_decref(doc);
+	doc = json_pack("{s:[],s:{s:i,s:[],s:[{s:s,s:o}],s:{s:o},s:o,s:o,"
+			"s:{s:{s:o},s:o,s:o}}}",
+	    "platforms", "collaterals", "version", 4, "pck_certs", "tcbinfos",
+	    "fmspc", "00906ED50000", "sgx_tcbinfo",
+	    json_loadb((const char *)info->data, info->len, 0, NULL),
+	    "pckcacrl", "processorCrl", real_hex("pck_crl.der"), "qeidentity",
+	    real_text("qe_identity.json"), "rootcacrl",
+	    real_hex("root_ca_crl.der"), "certificates",
+	    "SGX-PCK-Certificate-Issuer-Chain", "PROCESSOR",
+	    real_text("pck_crl_issuer_chain.pem"), "TCB-Info-Issuer-Chain",
+	    real_text("tcb_info_issuer_chain.pem"),
+	    "SGX-Enclave-Identity-Issuer-Chain",
+	    real_text("qe_identity_issuer_chain.pem"));
+	must(doc != NULL);
+	blob_unref(info);
+}
+
+START_TEST(test_intels_own_collateral_in_an_upload)
+{
+	struct coll_key key = tcb_key(TEE_SGX, 4);
+	struct blob *info = real("tcb_info.json");
+	json_t *level;
+	time_t at;
+
+	k->spki = "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b"
+		  "6c67a49e";
+	kit_config(k, "");
+	kit_reopen(k);
+	ck_assert_int_eq(time_read(span_str("2025-06-11T19:08:46Z"), &at),
+	    ERR_OK);
+	kit_clock(k, at - pki_now(k->pki));
+	real_document();
+	ck_assert_msg(put() == ERR_OK, "%s", k->why.text);
+	ck_assert_uint_eq(snap_len(k->snap), 4);
+	ck_assert(span_eq(blob_span(kit_held(k, &key)->form[FORM_BODY].body),
+	    blob_span(info)));
+	blob_unref(info);
+	/* And its twin, with one level's status turned into a better one. */
+	level = json_array_get(
+	    json_object_get(json_object_get(json_object_get(tcbinfo_row(),
+						"sgx_tcbinfo"),
+				"tcbInfo"),
+		"tcbLevels"),
+	    1);
+	json_object_set_new(level, "tcbStatus", json_string("UpToDate"));
+	ck_assert_int_eq(put(), ERR_INTEGRITY);
+	ck_assert_ptr_ne(strstr(k->why.text, "bad-signature"), NULL);
+}
+END_TEST
+
 /* --- cutting ---------------------------------------------------------- */
 
 static void
@@ -871,6 +965,10 @@ suite(void)
 	tcase_add_test(t, test_certificates_with_the_tcb_info_that_is_held);
 	tcase_add_test(t, test_a_raw_tcb_below_every_certificate);
 	tcase_add_test(t, test_values_are_cut_out_as_they_stand);
+	if (vectors_present())
+		tcase_add_test(t, test_intels_own_collateral_in_an_upload);
+	else
+		vectors_skipped(1);
 	suite_add_tcase(s, t);
 	return s;
 }
