@@ -307,7 +307,10 @@ plan_eval_num(struct plan *p, const struct coll *c)
 		plan_lists_of(p, c->key.fmspc);
 }
 
-/* Both flavours of the TCB infos of every FMSPC in use (pcs-upstream 7). */
+/*
+ * Both flavours of the TCB infos of every FMSPC in use (pcs-upstream 7).  In
+ * req mode a registration says which ones it wants, and nobody else.
+ */
 static void
 plan_sibling(struct plan *p, const struct coll_key *k)
 {
@@ -345,7 +348,8 @@ plan_visit(void *arg, struct coll *c)
 	i->fetched_at = c->fetched_at;
 	if (k->kind != COLL_TCBINFO || k->update == UPDATE_NUMBER)
 		return;
-	plan_sibling(p, k);
+	if (p->up->config->mode == MODE_LAZY)
+		plan_sibling(p, k);
 	if (k->tee == TEE_SGX)
 		plan_eval_num(p, c);
 }

@@ -86,6 +86,7 @@ house_up(struct house *h, const struct house_opts *o)
 static void
 house_down(struct house *h)
 {
+	upstream_drain(h->upstream);
 	server_free(h->server);
 	upstream_free(h->upstream);
 	storage_close(h->storage);

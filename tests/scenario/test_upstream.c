@@ -1200,6 +1200,65 @@ START_TEST(test_a_refused_api_key_is_told)
 }
 END_TEST
 
+static void
+status_step(void *arg)
+{
+	(void)arg;
+	upstream_status(up, text_cb, NULL);
+}
+
+static void
+setup_right_key(void)
+{
+	setenv("LARDER_PCS_API_KEY", "0123456789abcdef", 1);
+	setup_key();
+	unsetenv("LARDER_PCS_API_KEY");
+}
+
+START_TEST(test_no_secret_reaches_the_log_or_the_status)
+{
+	struct platform_want w = { .p = sim_platform(
+				       SIM_NUMBER(SIM_INDIRECT, 1)),
+		.nonce = 1,
+		.tcb = true };
+	char path[100], ppid[769], *manifest = sim_manifest(&w.p, 0);
+	struct buf log = BUF_INIT;
+	char part[4096];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	fflush(stderr);
+	ck_assert_ptr_nonnull(freopen(path, "w", stderr));
+	ck_assert_int_eq(want(KEY), ERR_OK);
+	ck_assert_int_eq(platform(&w), ERR_UP_ABSENT);
+	w.manifest = manifest;
+	fault(sim, SIM_GARBAGE, "*pckcerts*", 2);
+	ck_assert_int_ne(platform(&w), ERR_OK);
+	sim_down(sim);
+	ck_assert_int_ne(platform(&w), ERR_OK);
+	on_loop(status_step, NULL, 1);
+	fflush(stderr);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(&log, part, n);
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(log.p, "event=asked object=platform/"));
+	buf_span(&log, blob_span(told[n_told - 1].text));
+	for (n = 0; n < n_told; n++)
+		buf_str(&log, told[n].why.text);
+	sim_enc_ppid(&w.p, 1, ppid);
+	ppid[32] = manifest[32] = '\0';
+	ck_assert_ptr_null(strcasestr(log.p, ppid));
+	ck_assert_ptr_null(strcasestr(log.p, manifest));
+	ck_assert_ptr_null(strcasestr(log.p, w.p.qe_id));
+	ck_assert_ptr_null(strcasestr(log.p, "0123456789abcdef"));
+	buf_free(&log);
+	free(manifest);
+}
+END_TEST
+
 START_TEST(test_draining_answers_those_who_wait)
 {
 	fault(sim, SIM_HOLD, TCB, 1);
@@ -1215,13 +1274,6 @@ START_TEST(test_draining_answers_those_who_wait)
 END_TEST
 
 /* --- for people and for Prometheus ------------------------------------ */
-
-static void
-status_step(void *arg)
-{
-	(void)arg;
-	upstream_status(up, text_cb, NULL);
-}
 
 START_TEST(test_status_says_who_is_down_since_when_and_why)
 {
@@ -1258,6 +1310,7 @@ START_TEST(test_metrics_count_by_origin_and_status)
 
 	(void)want(KEY);
 	(void)want("tcb/sgx/4/FFFFFFFFFFFF/standard");
+	on_loop(status_step, NULL, 1); /* the last flight is put away */
 	upstream_metrics(up, &b);
 	snprintf(line, sizeof(line),
 	    "larder_upstream_answers_total{origin=\"%s\",status=\"200\"} 2\n",
@@ -1356,6 +1409,8 @@ main(void)
 	tcase_add_test(t, test_reload_changes_the_mode_and_forgets_refusals);
 	t = tcase(s, "key", setup_key);
 	tcase_add_test(t, test_a_refused_api_key_is_told);
+	t = tcase(s, "right key", setup_right_key);
+	tcase_add_test(t, test_no_secret_reaches_the_log_or_the_status);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
