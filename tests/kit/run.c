@@ -2,7 +2,6 @@
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
-#include "server/cli/cli.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -110,12 +109,10 @@ program(const char *name)
 }
 
 _Noreturn static void
-child(int argc, char **argv)
+child(char **argv)
 {
-	if (strcmp(argv[0], "larder") == 0)
-		exit(cli_run(argc, argv));
-	if (strcmp(argv[0], "larderd") == 0)
-		execv(program("larderd"), argv);
+	if (strcmp(argv[0], "larder") == 0 || strcmp(argv[0], "larderd") == 0)
+		execv(program(argv[0]), argv);
 	else
 		execvp(argv[0], argv);
 	_exit(98);
@@ -143,7 +140,7 @@ run_line(const char *input, const char *line)
 		redirect(0, run_path("in"), O_RDONLY);
 		redirect(1, run_path("out"), O_WRONLY | O_CREAT | O_TRUNC);
 		redirect(2, run_path("err"), O_WRONLY | O_CREAT | O_TRUNC);
-		child(argc, argv);
+		child(argv);
 	}
 	must(waitpid(pid, &ws, 0) == pid);
 	r.status = WIFEXITED(ws) ? WEXITSTATUS(ws) : 200;
@@ -219,7 +216,7 @@ daemon_run_start(const char *name, const char *config, struct daemon_run *d)
 	must((d->pid = fork()) != -1);
 	if (d->pid == 0) {
 		redirect(2, d->log, O_WRONLY | O_APPEND);
-		child(3, argv);
+		child(argv);
 	}
 	if (!daemon_run_logged(d, "event=ready"))
 		return false;

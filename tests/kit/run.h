@@ -26,8 +26,7 @@ void run_free(struct run *);
 
 /*
  * Run a command line, words separated by blanks, with this standard input.
- * The program "larder" is cli_run() in a child of this process, so that
- * sanitizers and coverage see it; "larderd" is that of this build.
+ * "larder" and "larderd" are those of this build ($B, or build/).
  */
 struct run run_line(const char *input, const char *line);
 
