@@ -256,12 +256,13 @@ static unsigned
 times(const struct http_answer *a, const char *text)
 {
 	struct span s = buf_view(&a->body);
-	const char *at = (const char *)s.p, *end = at + s.len;
+	size_t len = strlen(text);
+	const unsigned char *at;
 	unsigned n = 0;
 
-	while (
-	    (at = memmem(at, (size_t)(end - at), text, strlen(text))) != NULL) {
-		at += strlen(text);
+	while (s.len > 0 && (at = memmem(s.p, s.len, text, len)) != NULL) {
+		s.len -= (size_t)(at - s.p) + len;
+		s.p = at + len;
 		n++;
 	}
 	return n;

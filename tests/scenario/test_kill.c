@@ -1,0 +1,303 @@
+/*
+ * kill -9 at random moments, again and again, while platforms register: what
+ * was answered 200 is there afterwards, and the database is whole.
+ *
+ * LARDER_KILL_ROUNDS sets how often (default 8); LARDER_KILL_SEED repeats one
+ * sequence of moments.
+ */
+#include "config/base/clock.h"
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "tests/kit/house.h"
+#include "tests/kit/run.h"
+#include "upstream/fetch.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENTS  4
+#define MAX_ACKS 20000
+
+static struct sim *sim;
+static struct daemon_run larderd;
+
+/* Platforms whose registration was answered 200. */
+static pthread_mutex_t acks_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t acked = PTHREAD_COND_INITIALIZER;
+static unsigned long acks[MAX_ACKS];
+static size_t n_acks;
+static atomic_ulong next_platform;
+
+/* --- larderd ---------------------------------------------------------- */
+
+static void
+start(const char *mode)
+{
+	unsigned char admin[64], user[64];
+	struct buf b = BUF_INIT;
+
+	sha512(span_str(HOUSE_ADMIN), admin);
+	sha512(span_str(HOUSE_USER), user);
+	buf_printf(&b,
+	    "{\"mode\":\"%s\",\"workers\":2,\"database\":\"sqlite:%s\","
+	    "\"listen\":[{\"address\":\"127.0.0.1:0\","
+	    "\"serve\":[\"pccs\",\"ops\",\"admin\"]}],"
+	    "\"upstream\":{\"pcs\":{\"urls\":[\"%s\"],"
+	    "\"root_crl_urls\":[\"%s\"]}},"
+	    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},"
+	    "\"tokens\":{\"admin_sha512\":[\"",
+	    mode, run_path("larder.db"), sim_url(sim), sim_root_url(sim),
+	    pki_root_spki_hex(sim_pki(sim)));
+	buf_hex(&b, span_of(admin, 64));
+	buf_str(&b, "\"],\"user_sha512\":[\"");
+	buf_hex(&b, span_of(user, 64));
+	buf_str(&b, "\"]}}");
+	buf_add(&b, "", 1);
+	ck_assert(daemon_run_start("larder", b.p, &larderd));
+	buf_free(&b);
+}
+
+/* 0: no answer, which is what a killed server gives. */
+static int
+ask(const char *method, const char *target, const char *token, const char *body,
+    struct http_answer *a)
+{
+	char url[1200];
+	struct http_ask q = { .method = method,
+		.url = url,
+		.headers = &token,
+		.n_headers = 1,
+		.body = span_str(body),
+		.timeout_ms = 20000 };
+
+	*a = (struct http_answer){ 0 };
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", larderd.port[0],
+	    target);
+	return http_fetch(&q, a, NULL) == ERR_OK ? a->status : 0;
+}
+
+/* --- clients ---------------------------------------------------------- */
+
+static void
+ack(unsigned long n)
+{
+	pthread_mutex_lock(&acks_lock);
+	must(n_acks < MAX_ACKS);
+	acks[n_acks++] = n;
+	pthread_cond_signal(&acked);
+	pthread_mutex_unlock(&acks_lock);
+}
+
+static size_t
+acks_now(void)
+{
+	size_t n;
+
+	pthread_mutex_lock(&acks_lock);
+	n = n_acks;
+	pthread_mutex_unlock(&acks_lock);
+	return n;
+}
+
+/* Register one platform after the other until the server is gone. */
+static void *
+client(void *arg)
+{
+	static const enum sim_kind kinds[] = { SIM_CLIENT, SIM_DIRECT,
+		SIM_TDX };
+	struct http_answer a;
+	struct sim_platform p;
+	unsigned long i;
+	char *body;
+	int status;
+
+	(void)arg;
+	do {
+		i = atomic_fetch_add(&next_platform, 1);
+		p = sim_platform(SIM_NUMBER(kinds[i % 3], i));
+		body = house_registration(&p, 1, NULL);
+		status = ask("POST", "/sgx/certification/v4/platforms",
+		    "user-token: " HOUSE_USER, body, &a);
+		http_answer_free(&a);
+		free(body);
+		if (status == 200)
+			ack(p.n);
+	} while (status == 200);
+	if (status != 0 && status != 200)
+		fprintf(stderr, "registration answered %d\n", status);
+	return (void *)(intptr_t)(status == 0 || status == 200);
+}
+
+/* Clients at work until "more" registrations are acknowledged; then kill. */
+static void
+storm(size_t more)
+{
+	pthread_t t[CLIENTS];
+	size_t want = acks_now() + more;
+	bool good = true;
+	void *rc;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++)
+		must(pthread_create(&t[i], NULL, client, NULL) == 0);
+	pthread_mutex_lock(&acks_lock);
+	while (n_acks < want)
+		pthread_cond_wait(&acked, &acks_lock);
+	pthread_mutex_unlock(&acks_lock);
+	ck_assert_int_eq(daemon_run_end(&larderd, SIGKILL), 200);
+	for (i = 0; i < CLIENTS; i++) {
+		pthread_join(t[i], &rc);
+		good = good && rc != NULL;
+	}
+	ck_assert(good);
+}
+
+/* --- judgement -------------------------------------------------------- */
+
+static void
+database_is_whole(void)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
+
+	ck_assert_int_eq(sqlite3_open(run_path("larder.db"), &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1,
+			     &st, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+	ck_assert_str_eq((const char *)sqlite3_column_text(st, 0), "ok");
+	sqlite3_finalize(st);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, "PRAGMA foreign_key_check", -1,
+			     &st, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(st), SQLITE_DONE);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+/*
+ * With zeros for a PPID nothing can be fetched: the certificate comes from
+ * the database or not at all.
+ */
+static void
+acked_have_certificates(size_t from)
+{
+	struct sim_platform p;
+	struct http_answer a;
+	char *target;
+	size_t i;
+
+	for (i = from; i < n_acks; i++) {
+		p = sim_platform(acks[i]);
+		target = house_pckcert(&p, 0);
+		ck_assert_msg(ask("GET", target, "x: y", NULL, &a) == 200,
+		    "platform %lu of %zu was acknowledged and is lost", p.n,
+		    n_acks);
+		http_answer_free(&a);
+		free(target);
+	}
+}
+
+static void
+acked_are_queued(size_t from)
+{
+	struct sim_platform p;
+	struct http_answer a;
+	size_t i;
+
+	ck_assert_int_eq(ask("GET", "/sgx/certification/v4/platforms?peek=1",
+			     "admin-token: " HOUSE_ADMIN, NULL, &a),
+	    200);
+	buf_add(&a.body, "", 1);
+	for (i = from; i < n_acks; i++) {
+		p = sim_platform(acks[i]);
+		ck_assert_msg(strstr(a.body.p, p.qe_id) != NULL,
+		    "platform %lu of %zu was acknowledged and is lost", p.n,
+		    n_acks);
+	}
+	http_answer_free(&a);
+}
+
+/* --- the loop --------------------------------------------------------- */
+
+static unsigned
+number_of(const char *name, unsigned otherwise)
+{
+	const char *v = getenv(name);
+
+	return v == NULL ? otherwise : (unsigned)strtoul(v, NULL, 10);
+}
+
+static void
+rounds(const char *mode, unsigned most, void (*judge)(size_t from))
+{
+	unsigned seed = number_of("LARDER_KILL_SEED", (unsigned)clock_now());
+	unsigned n = number_of("LARDER_KILL_ROUNDS", 8), i;
+	size_t from;
+
+	fprintf(stderr, "LARDER_KILL_SEED=%u\n", seed);
+	srandom(seed);
+	sim = sim_start(NULL);
+	ck_assert_ptr_nonnull(sim);
+	for (i = 0; i < n; i++) {
+		from = n_acks;
+		start(mode);
+		storm((size_t)random() % most);
+		database_is_whole();
+		start(mode);
+		judge(from);
+		/* Every other time the next storm meets a clean end. */
+		ck_assert_int_eq(daemon_run_end(&larderd,
+				     i % 2 == 0 ? SIGKILL : SIGTERM),
+		    i % 2 == 0 ? 200 : 0);
+	}
+	start(mode);
+	judge(0);
+	ck_assert_int_eq(daemon_run_end(&larderd, SIGTERM), 0);
+	database_is_whole();
+	fprintf(stderr, "%zu acknowledged in %u rounds\n", n_acks, n);
+	ck_assert_uint_gt(n_acks, 0);
+	sim_stop(sim);
+}
+
+START_TEST(test_kill_loses_no_acknowledged_platform)
+{
+	rounds("lazy", 40, acked_have_certificates);
+}
+END_TEST
+
+START_TEST(test_kill_loses_no_queued_registration)
+{
+	rounds("offline", 300, acked_are_queued);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("kill");
+	TCase *tc = tcase_create("kill");
+
+	tcase_set_timeout(tc, 600);
+	tcase_add_test(tc, test_kill_loses_no_acknowledged_platform);
+	tcase_add_test(tc, test_kill_loses_no_queued_registration);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *sr = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
