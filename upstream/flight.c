@@ -467,7 +467,8 @@ flight_remember(struct flight *f, enum err e, const struct why *why)
 {
 	struct why next = { 0 };
 
-	if ((e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED) &&
+	if ((e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
+		e == ERR_NOT_CACHED) &&
 	    f->why.err != ERR_OK)
 		return;
 	if (why != NULL)

@@ -54,10 +54,13 @@ struct hosts {
 
 /* --- time ------------------------------------------------------------- */
 
+/* A virtual clock may stand years before the boot: 0 is still long ago. */
+#define HOSTS_EPOCH_MS ((int64_t)100 * 365 * 86400 * 1000)
+
 int64_t
 hosts_ms(void)
 {
-	return clock_mono_ms() + clock_offset() * 1000;
+	return clock_mono_ms() + clock_offset() * 1000 + HOSTS_EPOCH_MS;
 }
 
 struct origin_now

@@ -254,7 +254,12 @@ pcs_reply(const struct coll_key *key, const struct reply *r,
 {
 	enum err e;
 
-	if ((e = vendor_status(r, why)) != ERR_OK)
+	e = vendor_status(r, why);
+	/* There always is a root CRL: this host alone has none. */
+	if (key->kind == COLL_ROOT_CRL &&
+	    (e == ERR_UP_ABSENT || e == ERR_UP_GONE))
+		return why_in(why, ERR_NOT_CACHED, "no root CRL here");
+	if (e != ERR_OK)
 		return e;
 	if (r->body.len == 0)
 		return why_set(why, ERR_FORMAT, "pcs-upstream 2",
