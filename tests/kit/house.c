@@ -51,8 +51,10 @@ house_config(const struct house *h, const struct house_opts *o)
 	    "\"root_crl_urls\":[\"%s\"]}%s%s},",
 	    sim_url(h->sim), sim_root_url(h->sim),
 	    o->upstream == NULL ? "" : ",", or (o->upstream, ""));
-	buf_printf(&b, "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},",
-	    pki_root_spki_hex(sim_pki(h->sim)));
+	if (!o->intel)
+		buf_printf(&b,
+		    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},",
+		    pki_root_spki_hex(sim_pki(h->sim)));
 	buf_str(&b, "\"tokens\":{\"admin_sha512\":[\"");
 	add_digest(&b, HOUSE_ADMIN);
 	buf_str(&b, "\"],\"user_sha512\":[\"");

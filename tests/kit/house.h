@@ -23,6 +23,7 @@ struct house_opts {
 	/* listen[]: one on 127.0.0.1 that serves pccs, ops, admin */
 	const char *listen;
 	const struct sim_opts *sim;
+	bool intel; /* trust Intel's root instead of the simulator's */
 };
 
 struct house {

@@ -204,6 +204,26 @@ spoil_corrupt(const struct sim_fault *f, struct answer *a)
 	a->body = spoilt;
 }
 
+/* In the value of the first header that carries a chain. */
+static void
+spoil_chain(const struct sim_fault *f, struct answer *a)
+{
+	char *p = a->head.len == 0
+		      ? NULL
+		      : memmem(a->head.p, a->head.len,
+			    "Issuer-Chain: ", strlen("Issuer-Chain: "));
+	char *end;
+	size_t at;
+
+	if (p == NULL)
+		return;
+	p += strlen("Issuer-Chain: ");
+	end = memchr(p, '\r', a->head.len - (size_t)(p - a->head.p));
+	must(end != NULL);
+	at = (size_t)(end - p) * (size_t)(f->arg % 1000) / 1000;
+	p[at] ^= 1;
+}
+
 void
 fault_spoil(struct ask *ask, struct answer *a)
 {
@@ -221,6 +241,9 @@ fault_spoil(struct ask *ask, struct answer *a)
 		break;
 	case SIM_CORRUPT:
 		spoil_corrupt(f, a);
+		break;
+	case SIM_BAD_CHAIN:
+		spoil_chain(f, a);
 		break;
 	default:
 		break;

@@ -58,6 +58,7 @@ const struct pki *sim_pki(const struct sim *);
 	FAULT(SIM_LOWER, "lower", "evaluation number lower by arg, or 1")      \
 	FAULT(SIM_NO_CHAIN, "no-chain", "without the issuer-chain header")     \
 	FAULT(SIM_CORRUPT, "corrupt", "one bit at arg/1000 of the body")       \
+	FAULT(SIM_BAD_CHAIN, "bad-chain", "one bit at arg/1000 of the chain")  \
 	FAULT(SIM_HOLD, "hold", "wait for sim_release(), then answer")
 
 enum sim_fault_kind {
