@@ -149,6 +149,8 @@ daemon_signals(sigset_t *set)
 	/* Blocked before any thread starts: all inherit it, main waits. */
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A file-size limit is a full disk, not the end of us. */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* The next signal; 0 when wait_ms passed without one (0: wait for ever). */

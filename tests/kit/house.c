@@ -27,14 +27,11 @@ add_digest(struct buf *b, const char *token)
 	buf_hex(b, span_of(sum, sizeof(sum)));
 }
 
-static struct config *
-house_config(const struct house *h, const struct house_opts *o)
+char *
+house_json(const struct house *h, const struct house_opts *o)
 {
 	static const struct house_opts none;
-	struct config *config = NULL;
 	struct buf b = BUF_INIT;
-	struct why why = { 0 };
-	enum err e;
 
 	if (o == NULL)
 		o = &none;
@@ -60,15 +57,27 @@ house_config(const struct house *h, const struct house_opts *o)
 	buf_str(&b, "\"],\"user_sha512\":[\"");
 	add_digest(&b, HOUSE_USER);
 	buf_str(&b, "\"]}}");
-	e = config_read(buf_view(&b), "house", &config, &why);
+	buf_add(&b, "", 1);
+	return b.p;
+}
+
+static struct config *
+house_config(const struct house *h, const struct house_opts *o)
+{
+	char *json = house_json(h, o);
+	struct config *config = NULL;
+	struct why why = { 0 };
+	enum err e;
+
+	e = config_read(span_str(json), "house", &config, &why);
 	ck_assert_msg(e == ERR_OK, "%s", why.text);
-	buf_free(&b);
+	free(json);
 	return config;
 }
 
 /* --- up and down ------------------------------------------------------ */
 
-static void
+void
 house_up(struct house *h, const struct house_opts *o)
 {
 	struct why why = { 0 };
@@ -85,7 +94,7 @@ house_up(struct house *h, const struct house_opts *o)
 	h->port = server_port(h->server, 0);
 }
 
-static void
+void
 house_down(struct house *h)
 {
 	upstream_drain(h->upstream);
@@ -147,6 +156,25 @@ house_stop(struct house *h)
 	closedir(dir);
 	rmdir(h->dir);
 	clock_offset_set(0);
+}
+
+/* --- larderd instead --------------------------------------------------- */
+
+void
+house_daemon(struct house *h, const struct house_opts *o, struct daemon_run *d)
+{
+	char *json;
+
+	if (h->sim == NULL) {
+		memset(h, 0, sizeof(*h));
+		snprintf(h->dir, sizeof(h->dir), "%s", run_dir());
+		h->sim = sim_start(o == NULL ? NULL : o->sim);
+		must(h->sim != NULL);
+	}
+	json = house_json(h, o);
+	ck_assert(daemon_run_start("larder", json, d));
+	h->port = d->port[0];
+	free(json);
 }
 
 /* --- requests --------------------------------------------------------- */

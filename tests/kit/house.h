@@ -9,6 +9,7 @@
 
 #include "server/server.h"
 #include "tests/kit/edge.h"
+#include "tests/kit/run.h"
 #include "tests/sim/sim.h"
 
 #define HOUSE_USER  "user-secret"
@@ -39,9 +40,22 @@ struct house {
 void house_start(struct house *, const struct house_opts *); /* NULL is fine */
 /* Down and up again with other options: simulator and database stay. */
 void house_restart(struct house *, const struct house_opts *);
+/* The two halves of that. */
+void house_down(struct house *);
+void house_up(struct house *, const struct house_opts *);
 void house_stop(struct house *);
 /* Another configuration while it runs, as SIGHUP. */
 void house_reload(struct house *, const struct house_opts *);
+
+/* The larder.json of it; free(). */
+char *house_json(const struct house *, const struct house_opts *);
+/*
+ * Beside: larderd as a child process, its database in run_dir().  A house of
+ * zeros gets a simulator, to be ended with sim_stop(); sim, dir and port are
+ * what it has, so that requests can be made.
+ */
+void house_daemon(struct house *, const struct house_opts *,
+    struct daemon_run *);
 
 /* --- requests --------------------------------------------------------- */
 

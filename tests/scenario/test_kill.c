@@ -6,7 +6,6 @@
  * sequence of moments.
  */
 #include "config/base/clock.h"
-#include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/house.h"
 #include "tests/kit/run.h"
@@ -23,7 +22,7 @@
 #define CLIENTS  4
 #define MAX_ACKS 20000
 
-static struct sim *sim;
+static struct house h;
 static struct daemon_run larderd;
 
 /* Platforms whose registration was answered 200. */
@@ -38,28 +37,9 @@ static atomic_ulong next_platform;
 static void
 start(const char *mode)
 {
-	unsigned char admin[64], user[64];
-	struct buf b = BUF_INIT;
+	struct house_opts o = { .mode = mode };
 
-	sha512(span_str(HOUSE_ADMIN), admin);
-	sha512(span_str(HOUSE_USER), user);
-	buf_printf(&b,
-	    "{\"mode\":\"%s\",\"workers\":2,\"database\":\"sqlite:%s\","
-	    "\"listen\":[{\"address\":\"127.0.0.1:0\","
-	    "\"serve\":[\"pccs\",\"ops\",\"admin\"]}],"
-	    "\"upstream\":{\"pcs\":{\"urls\":[\"%s\"],"
-	    "\"root_crl_urls\":[\"%s\"]}},"
-	    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},"
-	    "\"tokens\":{\"admin_sha512\":[\"",
-	    mode, run_path("larder.db"), sim_url(sim), sim_root_url(sim),
-	    pki_root_spki_hex(sim_pki(sim)));
-	buf_hex(&b, span_of(admin, 64));
-	buf_str(&b, "\"],\"user_sha512\":[\"");
-	buf_hex(&b, span_of(user, 64));
-	buf_str(&b, "\"]}}");
-	buf_add(&b, "", 1);
-	ck_assert(daemon_run_start("larder", b.p, &larderd));
-	buf_free(&b);
+	house_daemon(&h, &o, &larderd);
 }
 
 /* 0: no answer, which is what a killed server gives. */
@@ -242,8 +222,6 @@ rounds(const char *mode, unsigned most, void (*judge)(size_t from))
 
 	fprintf(stderr, "LARDER_KILL_SEED=%u\n", seed);
 	srandom(seed);
-	sim = sim_start(NULL);
-	ck_assert_ptr_nonnull(sim);
 	for (i = 0; i < n; i++) {
 		from = n_acks;
 		start(mode);
@@ -262,7 +240,7 @@ rounds(const char *mode, unsigned most, void (*judge)(size_t from))
 	database_is_whole();
 	fprintf(stderr, "%zu acknowledged in %u rounds\n", n_acks, n);
 	ck_assert_uint_gt(n_acks, 0);
-	sim_stop(sim);
+	sim_stop(h.sim);
 }
 
 START_TEST(test_kill_loses_no_acknowledged_platform)
