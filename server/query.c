@@ -76,10 +76,9 @@ path_read(struct span raw, char *room, struct span *out)
 			if ((c = escape(p, end)) <= 0)
 				return ERR_PARAM;
 			p += 2;
-		} else if (c == '/' && n > 0 && room[n - 1] == '/') {
-			continue;
 		}
-		room[n++] = (char)c;
+		if (c != '/' || n == 0 || room[n - 1] != '/')
+			room[n++] = (char)c;
 	}
 	*out = path_trim(span_of(room, n));
 	return ERR_OK;
