@@ -636,6 +636,7 @@ plan_json(const struct plan *p)
 	struct map_iter it = map_iter(p->items);
 	const struct due *first = sched_first(p->due);
 	json_t *failing = json_array(), *j;
+	size_t running = p->running + p->lists_running;
 	char at[TIME_LEN];
 	struct span key;
 	struct item *i;
@@ -649,7 +650,7 @@ plan_json(const struct plan *p)
 	}
 	j = json_pack("{s:I, s:I, s:I, s:o}", "items",
 	    (json_int_t)map_len(p->items), "running",
-	    (json_int_t)(p->running + p->lists_running), "platform_lists",
+	    (json_int_t)running, "platform_lists",
 	    (json_int_t)p->n_lists, "failing", failing);
 	must(j != NULL);
 	if (first != NULL) {

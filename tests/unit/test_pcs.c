@@ -31,6 +31,7 @@ teardown(void)
 	config_unref(config);
 }
 
+#define TWO "https://two.example:8443/sgx/certification/v4/"
 #define SGX "https://one.example/sgx/certification/v4/"
 #define TDX "https://one.example/tdx/certification/v4/"
 
@@ -107,8 +108,7 @@ START_TEST(test_root_crl_comes_from_its_hosts_then_from_caches)
 	static const char *const expect[] = {
 		"https://crl.example/Root.der",
 		"https://one.example/sgx/certification/v4/rootcacrl",
-		"https://two.example:8443/sgx/certification/v4/"
-		"rootcacrl",
+		TWO "rootcacrl",
 	};
 	struct coll_key key = key_root_crl();
 	struct config c = *config;
@@ -355,6 +355,10 @@ START_TEST(test_platform_headers_are_read)
 }
 END_TEST
 
+#define NO_CERTIFICATE                                                         \
+	"[{\"cert\":\"-----BEGIN%20CERTIFICATE-----%0Aaaaa%0A"                 \
+	"-----END%20CERTIFICATE-----\"}]"
+
 static const char *const bad_bodies[] = {
 	"",
 	"{}",
@@ -364,8 +368,7 @@ static const char *const bad_bodies[] = {
 	"[{\"cert\":5}]",
 	"[{\"cert\":\"%zz\"}]",
 	"[{\"cert\":\"x\"}]",
-	"[{\"cert\":\"-----BEGIN%20CERTIFICATE-----%0Aaaaa%0A"
-	"-----END%20CERTIFICATE-----\"}]",
+	NO_CERTIFICATE,
 };
 
 START_TEST(test_a_body_without_a_certificate_gives_no_fmspc)
