@@ -28,8 +28,11 @@ escape(const unsigned char *p, const unsigned char *end)
 enum err
 query_check(struct span raw)
 {
-	const unsigned char *p = raw.p, *end = raw.p + raw.len;
+	const unsigned char *p = raw.p, *end;
 
+	if (raw.len == 0)
+		return ERR_OK; /* it may be NULL, which takes no offset */
+	end = raw.p + raw.len;
 	while (p < end && (p = memchr(p, '%', (size_t)(end - p))) != NULL) {
 		if (escape(p, end) <= 0)
 			return ERR_PARAM;
@@ -66,10 +69,15 @@ path_trim(struct span path)
 enum err
 path_read(struct span raw, char *room, struct span *out)
 {
-	const unsigned char *p = raw.p, *end = raw.p + raw.len;
+	const unsigned char *p = raw.p, *end;
 	size_t n = 0;
 	int c;
 
+	if (raw.len == 0) {
+		*out = path_trim(raw);
+		return ERR_OK;
+	}
+	end = raw.p + raw.len;
 	for (; p < end; p++) {
 		c = *p;
 		if (c == '%') {
@@ -112,10 +120,13 @@ part_read(const unsigned char *p, const unsigned char *end, char stop,
 void
 query_split(struct span raw, char *room, struct query *out)
 {
-	const unsigned char *p = raw.p, *end = raw.p + raw.len;
+	const unsigned char *p = raw.p, *end;
 	const char *name, *value;
 
 	out->n = 0;
+	if (raw.len == 0)
+		return;
+	end = raw.p + raw.len;
 	while (p < end && out->n < QUERY_PARAMS) {
 		name = room;
 		p = part_read(p, end, '=', &room);

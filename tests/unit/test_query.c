@@ -170,6 +170,18 @@ START_TEST(test_query)
 }
 END_TEST
 
+START_TEST(test_no_query_is_an_empty_one)
+{
+	struct query q;
+	char room[1];
+
+	ck_assert_int_eq(query_check(SPAN_NONE), ERR_OK);
+	query_split(SPAN_NONE, room, &q);
+	ck_assert_uint_eq(q.n, 0);
+	ck_assert_ptr_null(query_get(&q, "a"));
+}
+END_TEST
+
 START_TEST(test_parameters_after_the_32nd_are_ignored)
 {
 	char raw[400], room[401], name[8];
@@ -200,6 +212,7 @@ suite_fill(TCase *tc)
 	    N(paths));
 	tcase_add_loop_test(tc, test_escapes_are_checked, 0, N(checks));
 	tcase_add_loop_test(tc, test_query, 0, N(queries));
+	tcase_add_test(tc, test_no_query_is_an_empty_one);
 	tcase_add_test(tc, test_parameters_after_the_32nd_are_ignored);
 }
 
