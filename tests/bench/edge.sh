@@ -1,0 +1,163 @@
+#!/bin/bash
+# The edge alone: requests per second of the server's CPU time, larder and
+# nginx serving the same answer from its proxy cache, turn by turn.
+#   SECONDS_EACH=3     length of one measurement
+#   ROUNDS=3           measurements of each; medians are printed
+#   CASES="..."        of: clear tls clear-new tls-new
+#   RESULT=FILE        where the JSON result goes (build/bench/edge.json)
+# Loopback, any free port; the folder it works in is below build/bench.
+set -eu
+B=${B:-build}
+EACH=${SECONDS_EACH:-3}
+ROUNDS=${ROUNDS:-3}
+CASES=${CASES:-clear tls clear-new tls-new}
+RESULT=${RESULT:-$B/bench/edge.json}
+mkdir -p "$(dirname "$RESULT")" "$B/bench"
+T=$(cd "$(mktemp -d "$B/bench/edge.XXXXXX")" && pwd)
+SIM_PID='' LARDER_PID='' NGINX_PID=''
+cleanup() {
+	for p in "$LARDER_PID" "$NGINX_PID" "$SIM_PID"; do
+		[ -z "$p" ] || kill "$p" 2>/dev/null || true
+	done
+	wait 2>/dev/null || true
+	rm -rf "$T"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+say() { printf '%s\n' "$*"; }
+die() { say "edge: $*" >&2; tail -n 5 "$T"/*.log "$T"/*.err >&2 || true; exit 1; }
+await() {
+	local n=0
+	until "$@" >/dev/null 2>&1; do
+		n=$((n + 1))
+		[ $n -lt 300 ] || return 1
+		sleep 0.01
+	done
+}
+
+# --- both servers ------------------------------------------------------------
+
+"$B/larder-sim" >"$T/sim.out" 2>"$T/sim.log" &
+SIM_PID=$!
+await grep -q '^listening ' "$T/sim.out" || die 'no simulator'
+read -r _ SIM SPKI <"$T/sim.out"
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	-subj /CN=localhost -days 2 -keyout "$T/key.pem" -out "$T/cert.pem" \
+	2>/dev/null
+cat >"$T/larder.json" <<CONFIG
+{
+  "listen": [
+    { "address": "127.0.0.1:0", "serve": ["pccs"] },
+    { "address": "127.0.0.1:0", "serve": ["pccs"],
+      "tls": { "certificate": "$T/cert.pem", "key": "$T/key.pem" } }
+  ],
+  "database": "sqlite:$T/larder.db",
+  "upstream": { "pcs": { "urls": ["$SIM"],
+                         "root_crl_urls": ["$SIM/IntelSGXRootCA.der"] } },
+  "trust": { "intel_root_spki_sha256": ["$SPKI"] },
+  "log": { "level": "note" }
+}
+CONFIG
+"$B/larderd" -c "$T/larder.json" 2>"$T/larderd.log" &
+LARDER_PID=$!
+await grep -q 'event=ready' "$T/larderd.log" || die 'no larderd'
+mapfile -t PORTS < <(sed -n 's/.*event=listening.* port=\([0-9]*\).*/\1/p' \
+	"$T/larderd.log")
+FMSPC=$(curl -s "$SIM/_sim/platform?n=1" | jq -r .fmspc)
+TCB="/sgx/certification/v4/tcb?fmspc=$FMSPC"
+curl -sf -o "$T/body" "http://127.0.0.1:${PORTS[0]}$TCB" || die 'no TCB info'
+
+# Its workers read their cache as whoever runs this.
+NUSER=$([ "$(id -u)" != 0 ] || echo 'user root;')
+cat >"$T/nginx.conf" <<CONF
+$NUSER
+worker_processes auto;
+pid $T/nginx.pid;
+error_log $T/nginx.log;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	client_body_temp_path $T/nb; proxy_temp_path $T/np;
+	fastcgi_temp_path $T/nf; uwsgi_temp_path $T/nu; scgi_temp_path $T/ns;
+	proxy_cache_path $T/nginx-cache keys_zone=z:64m max_size=1g;
+	tcp_nodelay on; sendfile on; keepalive_requests 100000000;
+	ssl_certificate $T/cert.pem; ssl_certificate_key $T/key.pem;
+	ssl_protocols TLSv1.2 TLSv1.3;
+	server {
+		listen 127.0.0.1:@PORT@ reuseport backlog=4096;
+		listen 127.0.0.1:@TLS@ ssl reuseport backlog=4096;
+		location / {
+			proxy_pass http://127.0.0.1:${PORTS[0]};
+			proxy_cache z; proxy_cache_valid 200 1h;
+			# The header with the issuers is a large one.
+			proxy_buffer_size 32k; proxy_buffers 8 32k;
+		}
+	}
+}
+CONF
+# nginx cannot be asked for just any free port.
+for _ in 1 2 3 4 5; do
+	NPORT=$((20000 + RANDOM % 6000 * 2))
+	sed "s/@PORT@/$NPORT/; s/@TLS@/$((NPORT + 1))/" "$T/nginx.conf" \
+		>"$T/nginx.now"
+	nginx -p "$T" -e "$T/nginx.log" -c "$T/nginx.now" -g 'daemon off;' \
+		2>"$T/nginx.err" &
+	NGINX_PID=$!
+	await test -s "$T/nginx.pid" || true
+	kill -0 "$NGINX_PID" 2>/dev/null && break
+done
+await curl -sf -o "$T/nbody" "http://127.0.0.1:$NPORT$TCB" || die 'no nginx'
+cmp -s "$T/body" "$T/nbody" || die 'nginx serves something else'
+
+# --- measuring -----------------------------------------------------------------
+
+# CPU ticks of a process and its children.
+ticks() {
+	local p
+	for p in "$1" $(pgrep -P "$1"); do
+		sed 's/.*) //' "/proc/$p/stat"
+	done | awk '{n += $12 + $13} END {print n}'
+}
+
+# one PID URL [CLOSE]: requests per CPU second of the server
+one() {
+	local before after
+	before=$(ticks "$1")
+	wrk -t2 -c64 -d"${EACH}s" ${3:+-H 'Connection: close'} "$2" >"$T/wrk"
+	after=$(ticks "$1")
+	if grep -qE 'Non-2xx' "$T/wrk"; then die "$2: $(cat "$T/wrk")"; fi
+	awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" \
+		'/requests in/ {printf "%.0f\n", $1 * hz / t}' "$T/wrk"
+}
+
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+
+say "requests per second of server CPU, $(stat -c %s "$T/body") bytes," \
+	"64 connections, median of $ROUNDS:"
+: >"$T/rows"
+for c in $CASES; do
+	close='' l=http://127.0.0.1:${PORTS[0]}$TCB n=http://127.0.0.1:$NPORT$TCB
+	case $c in
+	tls*)
+		l=https://127.0.0.1:${PORTS[1]}$TCB
+		n=https://127.0.0.1:$((NPORT + 1))$TCB
+		;;
+	esac
+	case $c in *-new) close=1 ;; esac
+	: >"$T/l"
+	: >"$T/n"
+	for _ in $(seq "$ROUNDS"); do
+		one "$LARDER_PID" "$l" $close >>"$T/l"
+		one "$NGINX_PID" "$n" $close >>"$T/n"
+	done
+	ml=$(median <"$T/l") mn=$(median <"$T/n")
+	ratio=$(awk "BEGIN {printf \"%.2f\", $ml / $mn}")
+	printf '  %-10s larder %7s   nginx %7s   ratio %s\n' \
+		"$c" "$ml" "$mn" "$ratio"
+	jq -n --arg case "$c" --argjson larder "$ml" --argjson nginx "$mn" \
+		--argjson ratio "$ratio" '$ARGS.named' >>"$T/rows"
+done
+jq -s . "$T/rows" >"$RESULT"
+say "as JSON: $RESULT"
