@@ -63,6 +63,7 @@ CONFIG
 }
 
 start_larder() {
+	rm -f "$T/larderd.log" # the one before said "ready", too
 	"$B/larderd" -c "$T/larder.json" 2>"$T/larderd.log" &
 	LARDER_PID=$!
 	await grep -q 'event=ready' "$T/larderd.log" || die 'no larderd'
