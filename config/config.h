@@ -138,6 +138,10 @@ enum err config_read(struct span text, const char *name, struct config **out,
 struct config *config_ref(struct config *);
 void config_unref(struct config *);
 
+/* What a start would miss here and now: "FILE: warning: text" for each file
+ * of TLS and upstream.ca_file that cannot be read. */
+void config_warn(const struct config *, FILE *);
+
 /* Print the whole configuration with defaults as larder.json ("-T").
  * Secrets are printed as the file or variable they came from. */
 void config_write(const struct config *, FILE *);

@@ -21,6 +21,8 @@ cmd_check(struct cli *cli)
 	int rc = config_open(cli, &config);
 
 	if (rc == CLI_OK)
+		config_warn(config, stderr);
+	if (rc == CLI_OK)
 		printf("%s: no problem found\n", config->path);
 	config_unref(config);
 	return rc;

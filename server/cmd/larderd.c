@@ -42,10 +42,12 @@ check(enum job job, const char *path)
 		fprintf(stderr, "%s\n", why.text);
 		return 1;
 	}
-	if (job == JOB_DUMP)
+	if (job == JOB_DUMP) {
 		config_write(config, stdout);
-	else
+	} else {
+		config_warn(config, stderr);
 		printf("%s: no problem found\n", config->path);
+	}
 	config_unref(config);
 	return 0;
 }

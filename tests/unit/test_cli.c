@@ -238,6 +238,9 @@ START_TEST(test_every_example_is_a_configuration)
 		snprintf(line, sizeof(line), "larderd -t -c %s", g.gl_pathv[i]);
 		check_run(line, 0, "no problem");
 	}
+	/* What they name and is not here is a warning. */
+	check_run("larderd -t deploy/examples/azure.json", 0,
+	    "warning: /etc/larder/tls/server.key");
 	globfree(&g);
 }
 END_TEST

@@ -1,0 +1,25 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+warn_unreadable(const struct config *config, const char *file, FILE *f)
+{
+	if (file != NULL && file[0] != '\0' && access(file, R_OK) == -1)
+		fprintf(f, "%s: warning: %s: %s\n", config->path, file,
+		    strerror(errno));
+}
+
+void
+config_warn(const struct config *config, FILE *f)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_listen; i++) {
+		warn_unreadable(config, config->listen[i].tls_certificate, f);
+		warn_unreadable(config, config->listen[i].tls_key, f);
+	}
+	warn_unreadable(config, config->upstream.ca_file, f);
+}
