@@ -173,6 +173,7 @@ bench: packages
 
 bench-built: all $(BENCH)
 	$(Q)B=$B tests/bench/bench.sh
+	$(Q)B=$B tests/bench/edge.sh
 
 # --- manual pages -------------------------------------------------------
 

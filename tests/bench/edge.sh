@@ -3,20 +3,21 @@
 # nginx serving the same answer from its proxy cache, turn by turn.
 #   SECONDS_EACH=3     length of one measurement
 #   ROUNDS=3           measurements of each; medians are printed
-#   CASES="..."        of: clear tls clear-new tls-new
+#   CASES="..."        of: clear tls clear-new tls-new (TCB info of larderd),
+#                      clear-10k tls-10k (the edge with a canned answer)
 #   RESULT=FILE        where the JSON result goes (build/bench/edge.json)
 # Loopback, any free port; the folder it works in is below build/bench.
 set -eu
 B=${B:-build}
 EACH=${SECONDS_EACH:-3}
 ROUNDS=${ROUNDS:-3}
-CASES=${CASES:-clear tls clear-new tls-new}
+CASES=${CASES:-clear tls clear-new tls-new clear-10k tls-10k}
 RESULT=${RESULT:-$B/bench/edge.json}
 mkdir -p "$(dirname "$RESULT")" "$B/bench"
 T=$(cd "$(mktemp -d "$B/bench/edge.XXXXXX")" && pwd)
-SIM_PID='' LARDER_PID='' NGINX_PID=''
+SIM_PID='' LARDER_PID='' HIT_PID='' NGINX_PID=''
 cleanup() {
-	for p in "$LARDER_PID" "$NGINX_PID" "$SIM_PID"; do
+	for p in "$LARDER_PID" "$HIT_PID" "$NGINX_PID" "$SIM_PID"; do
 		[ -z "$p" ] || kill "$p" 2>/dev/null || true
 	done
 	wait 2>/dev/null || true
@@ -26,7 +27,7 @@ trap cleanup EXIT
 trap 'exit 1' INT TERM
 
 say() { printf '%s\n' "$*"; }
-die() { say "edge: $*" >&2; tail -n 5 "$T"/*.log "$T"/*.err >&2 || true; exit 1; }
+die() { say "edge: $*" >&2; tail -n 5 "$T"/*.log >&2 || true; exit 1; }
 await() {
 	local n=0
 	until "$@" >/dev/null 2>&1; do
@@ -69,6 +70,14 @@ FMSPC=$(curl -s "$SIM/_sim/platform?n=1" | jq -r .fmspc)
 TCB="/sgx/certification/v4/tcb?fmspc=$FMSPC"
 curl -sf -o "$T/body" "http://127.0.0.1:${PORTS[0]}$TCB" || die 'no TCB info'
 
+mkfifo "$T/hit.in"
+"$B/tests/bench/hit" "$T/cert.pem" "$T/key.pem" <"$T/hit.in" >"$T/hit.out" \
+	2>"$T/hit.log" &
+HIT_PID=$!
+exec 9>"$T/hit.in"
+await test -s "$T/hit.out" || die 'no canned answers'
+read -r HIT HIT_TLS <"$T/hit.out"
+
 # Its workers read their cache as whoever runs this.
 NUSER=$([ "$(id -u)" != 0 ] || echo 'user root;')
 cat >"$T/nginx.conf" <<CONF
@@ -88,6 +97,10 @@ http {
 	server {
 		listen 127.0.0.1:@PORT@ reuseport backlog=4096;
 		listen 127.0.0.1:@TLS@ ssl reuseport backlog=4096;
+		location /hit {
+			proxy_pass http://127.0.0.1:$HIT;
+			proxy_cache z; proxy_cache_valid 200 1h;
+		}
 		location / {
 			proxy_pass http://127.0.0.1:${PORTS[0]};
 			proxy_cache z; proxy_cache_valid 200 1h;
@@ -134,23 +147,24 @@ one() {
 
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
-say "requests per second of server CPU, $(stat -c %s "$T/body") bytes," \
-	"64 connections, median of $ROUNDS:"
+say "requests per second of server CPU, 64 connections, median of $ROUNDS;" \
+	"TCB info: $(stat -c %s "$T/body") bytes"
 : >"$T/rows"
 for c in $CASES; do
-	close='' l=http://127.0.0.1:${PORTS[0]}$TCB n=http://127.0.0.1:$NPORT$TCB
+	close='' pid=$LARDER_PID path=$TCB port=${PORTS[0]} tls=${PORTS[1]}
 	case $c in
-	tls*)
-		l=https://127.0.0.1:${PORTS[1]}$TCB
-		n=https://127.0.0.1:$((NPORT + 1))$TCB
-		;;
+	*-new) close=1 ;;
+	*-10k) pid=$HIT_PID path=/hit port=$HIT tls=$HIT_TLS ;;
 	esac
-	case $c in *-new) close=1 ;; esac
+	case $c in
+	tls*) l=https://127.0.0.1:$tls n=https://127.0.0.1:$((NPORT + 1)) ;;
+	*) l=http://127.0.0.1:$port n=http://127.0.0.1:$NPORT ;;
+	esac
 	: >"$T/l"
 	: >"$T/n"
 	for _ in $(seq "$ROUNDS"); do
-		one "$LARDER_PID" "$l" $close >>"$T/l"
-		one "$NGINX_PID" "$n" $close >>"$T/n"
+		one "$pid" "$l$path" $close >>"$T/l"
+		one "$NGINX_PID" "$n$path" $close >>"$T/n"
 	done
 	ml=$(median <"$T/l") mn=$(median <"$T/n")
 	ratio=$(awk "BEGIN {printf \"%.2f\", $ml / $mn}")
