@@ -33,7 +33,8 @@ struct upload_job {
 
 	struct upload up;
 	struct buf chain[2], tcb_chain, identity_chain; /* PEM */
-	struct coll **colls; /* of up.objects, in their order */
+	struct blob *builtin[2]; /* Intel's PCK CAs, once they are needed */
+	struct coll **colls; /* of up.objects, in their order, without gaps */
 	size_t n_colls;
 	struct taken_certs *certs;
 	size_t n_certs;
@@ -127,10 +128,25 @@ chain_held(const struct storage *st, const struct coll_key *key)
 	return c == NULL ? SPAN_NONE : blob_span(c->chain);
 }
 
+/*
+ * The fetch command puts both PCK CRLs into every document, but a chain only
+ * for the CAs its platforms have, and none into one of CRLs alone.
+ */
 static struct span
-chain_for(const struct upload_job *u, const struct coll_key *key)
+chain_builtin(struct upload_job *u, enum pck_ca ca)
+{
+	struct trust trust = hot_trust(u->job.st);
+
+	if (u->builtin[ca] == NULL)
+		u->builtin[ca] = anchors_intel_pck_ca(trust.intel, ca);
+	return blob_span(u->builtin[ca]);
+}
+
+static struct span
+chain_for(struct upload_job *u, const struct coll_key *key)
 {
 	const struct buf *first = NULL, *second = NULL;
+	struct span held;
 
 	switch (key->kind) {
 	case COLL_ROOT_CRL:
@@ -151,9 +167,13 @@ chain_for(const struct upload_job *u, const struct coll_key *key)
 		return buf_view(first);
 	if (second->len != 0)
 		return buf_view(second);
-	return chain_held(u->job.st, key);
+	held = chain_held(u->job.st, key);
+	if (held.len == 0 && key->kind == COLL_PCK_CRL)
+		return chain_builtin(u, key->ca);
+	return held;
 }
 
+/* *out is NULL for a CRL that nobody's chain can verify: it stays out. */
 static enum err
 object_check(struct upload_job *u, const struct upload_object *o,
     struct trust *trust, struct coll **out)
@@ -169,6 +189,12 @@ object_check(struct upload_job *u, const struct upload_object *o,
 	struct coll *c = NULL;
 	enum err e;
 
+	*out = NULL;
+	if (o->key.kind == COLL_PCK_CRL && raw.chain.len == 0) {
+		log_event(LOG_WARN, "upload-part-left-out", "object",
+		    o->key.text, "text", "no issuer chain came with it", NULL);
+		return ERR_OK;
+	}
 	if ((e = coll_admit(&raw, trust, clock_now(), &c, &u->job.why)) ==
 		ERR_OK &&
 	    !u->force)
@@ -197,9 +223,10 @@ objects_check(struct upload_job *u)
 	u->colls = xcalloc(u->up.n_objects, sizeof(struct coll *));
 	for (i = 0; i < u->up.n_objects; i++) {
 		if ((e = object_check(u, &u->up.objects[i], &trust,
-			 &u->colls[i])) != ERR_OK)
+			 &u->colls[u->n_colls])) != ERR_OK)
 			return e;
-		u->n_colls++;
+		if (u->colls[u->n_colls] != NULL)
+			u->n_colls++;
 	}
 	return ERR_OK;
 }
@@ -542,6 +569,8 @@ upload_job_fini(struct job *j)
 	struct upload_job *u = msg_of(j, struct upload_job, job);
 	size_t i;
 
+	for (i = 0; i < 2; i++)
+		blob_unref(u->builtin[i]);
 	for (i = 0; i < u->n_colls; i++)
 		coll_unref(u->colls[i]);
 	for (i = 0; i < u->n_certs; i++)

@@ -73,6 +73,11 @@ bool anchors_has(const struct anchors *, X509 *);
  * been seen.  The caller's to X509_free().
  */
 X509 *anchors_intel_root(const struct anchors *);
+/*
+ * Likewise Intel's PCK CA with that root, as PEM: a chain to try when a CRL
+ * comes without one.  NULL when Intel's root key is not an anchor.
+ */
+struct blob *anchors_intel_pck_ca(const struct anchors *, enum pck_ca);
 
 /* --- certificates and PEM ----------------------------------------------- */
 

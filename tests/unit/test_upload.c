@@ -404,6 +404,22 @@ START_TEST(test_a_missing_chain_is_taken_from_what_is_held)
 }
 END_TEST
 
+/* As the fetch command writes it for a fleet with one of the two CAs. */
+START_TEST(test_a_crl_whose_chain_nobody_has_is_left_out)
+{
+	struct coll_key processor = key_pck_crl(PCK_CA_PROCESSOR);
+	struct coll_key platform = key_pck_crl(PCK_CA_PLATFORM);
+	json_t *chains = json_object_get(certificates(),
+	    "SGX-PCK-Certificate-Issuer-Chain");
+
+	json_array_clear(json_object_get(coll(), "pck_certs"));
+	json_object_del(chains, "PROCESSOR");
+	ck_assert_int_eq(put(), ERR_OK);
+	ck_assert_ptr_null(kit_held(k, &processor));
+	ck_assert_ptr_nonnull(kit_held(k, &platform));
+}
+END_TEST
+
 START_TEST(test_not_available_entries_are_skipped)
 {
 	struct pki_pck v[2] = { pck_at(&raw[0]), pck_at(&raw[1]) };
@@ -939,6 +955,7 @@ suite(void)
 	tcase_add_test(t, test_verification_collateral_alone_is_legal);
 	tcase_add_test(t, test_crls_alone_are_legal);
 	tcase_add_test(t, test_a_missing_chain_is_taken_from_what_is_held);
+	tcase_add_test(t, test_a_crl_whose_chain_nobody_has_is_left_out);
 	tcase_add_test(t, test_not_available_entries_are_skipped);
 	tcase_add_test(t, test_a_platform_without_any_certificate_is_left_out);
 	tcase_add_test(t, test_a_manifest_is_kept_and_a_zero_ppid_is_none);
