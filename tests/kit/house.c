@@ -43,11 +43,15 @@ house_json(const struct house *h, const struct house_opts *o)
 			   "\"ops\",\"admin\"]}]"),
 	    or (o->mode, "lazy"), h->dir, or (o->cache, ""),
 	    or (o->limits, ""));
-	buf_printf(&b,
-	    "\"upstream\":{\"pcs\":{\"urls\":[\"%s\"],"
-	    "\"root_crl_urls\":[\"%s\"]}%s%s},",
-	    sim_url(h->sim), sim_root_url(h->sim),
-	    o->upstream == NULL ? "" : ",", or (o->upstream, ""));
+	buf_printf(&b, "\"upstream\":{\"pcs\":{\"urls\":[\"%s\"",
+	    sim_url(h->sim));
+	if (o->mirror != NULL)
+		buf_printf(&b, ",\"%s\"", sim_url(o->mirror));
+	buf_printf(&b, "],\"root_crl_urls\":[\"%s\"", sim_root_url(h->sim));
+	if (o->mirror != NULL)
+		buf_printf(&b, ",\"%s\"", sim_root_url(o->mirror));
+	buf_printf(&b, "]}%s%s},", o->upstream == NULL ? "" : ",",
+	    or (o->upstream, ""));
 	if (!o->intel)
 		buf_printf(&b,
 		    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},",

@@ -24,6 +24,7 @@ struct house_opts {
 	/* listen[]: one on 127.0.0.1 that serves pccs, ops, admin */
 	const char *listen;
 	const struct sim_opts *sim;
+	const struct sim *mirror; /* asked after the first; NULL: none */
 	bool intel; /* trust Intel's root instead of the simulator's */
 };
 
@@ -44,6 +45,9 @@ void house_restart(struct house *, const struct house_opts *);
 void house_down(struct house *);
 void house_up(struct house *, const struct house_opts *);
 void house_stop(struct house *);
+/* The two halves of a restart. */
+void house_down(struct house *);
+void house_up(struct house *, const struct house_opts *);
 /* Another configuration while it runs, as SIGHUP. */
 void house_reload(struct house *, const struct house_opts *);
 
