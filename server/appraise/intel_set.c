@@ -1,0 +1,254 @@
+/* Collateral and PCK chains kept parsed: quote-verification 5, steps 3 to 8. */
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "server/appraise/appraise.h"
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* --- reading the pieces ----------------------------------------------- */
+
+static void
+fault_at(struct intel_fault *f, enum err e, bool in_chain)
+{
+	f->err = e;
+	f->in_chain = in_chain;
+}
+
+/* Step 5. The CRLs' own issuer chain; the quote's is compared with it. */
+static void
+crls_read(struct intel_set *set, const struct intel_bytes *in,
+    const struct anchors *anchors)
+{
+	struct intel_parts *p = &set->parts;
+	struct why *why = &set->crl.why;
+	enum err e;
+
+	e = chain_read(in->pck_crl_chain, CHAIN_PCK_CA, anchors, NULL, NULL,
+	    &p->pck_crl_chain, why);
+	if (e != ERR_OK) {
+		fault_at(&set->crl, e, true);
+		return;
+	}
+	if ((e = crl_read(in->root_crl, p->pck_crl_chain->x[1], &p->root_crl,
+		 why)) != ERR_OK)
+		e = why_in(why, e, "root CRL");
+	else if ((e = crl_read(in->pck_crl, p->pck_crl_chain->x[0], &p->pck_crl,
+		      why)) != ERR_OK)
+		e = why_in(why, e, "PCK CRL");
+	fault_at(&set->crl, e, false);
+}
+
+/* Step 7; without a root CRL no verdict comes this far. */
+static void
+tcb_info_read(struct intel_set *set, const struct intel_bytes *in,
+    const struct anchors *anchors)
+{
+	struct intel_parts *p = &set->parts;
+	struct why *why = &set->tcb_info.why;
+	enum err e;
+
+	e = chain_read(in->tcb_info_chain, CHAIN_TCB_SIGNING, anchors,
+	    p->root_crl, NULL, &p->tcb_info_chain, why);
+	if (e != ERR_OK) {
+		fault_at(&set->tcb_info, e, true);
+		return;
+	}
+	e = tcbinfo_read(in->tcb_info, p->tcb_info_chain, &p->tcb_info, why);
+	fault_at(&set->tcb_info, e, false);
+}
+
+/* Step 8. */
+static void
+identity_piece_read(struct intel_set *set, const struct intel_bytes *in,
+    const struct anchors *anchors)
+{
+	struct intel_parts *p = &set->parts;
+	struct why *why = &set->identity.why;
+	enum err e;
+
+	e = chain_read(in->qe_identity_chain, CHAIN_TCB_SIGNING, anchors,
+	    p->root_crl, NULL, &p->identity_chain, why);
+	if (e != ERR_OK) {
+		fault_at(&set->identity, e, true);
+		return;
+	}
+	e = identity_read(in->qe_identity, p->identity_chain, &p->identity,
+	    why);
+	fault_at(&set->identity, e, false);
+}
+
+static bool
+complete(const struct intel_set *set)
+{
+	return set->crl.err == ERR_OK && set->tcb_info.err == ERR_OK &&
+	       set->identity.err == ERR_OK;
+}
+
+static void
+dates_fill(struct intel_set *set)
+{
+	const struct intel_parts *p = &set->parts;
+	struct intel_dates all = INTEL_DATES_NONE, qe = INTEL_DATES_NONE;
+
+	intel_dates_add(&qe, p->identity->issue_at, p->identity->next_update);
+	intel_dates_chain(&qe, p->identity_chain);
+	intel_dates_add(&all, p->tcb_info->issue_at, p->tcb_info->next_update);
+	intel_dates_chain(&all, p->tcb_info_chain);
+	intel_dates_chain(&all, p->pck_crl_chain);
+	intel_dates_add(&all, p->root_crl->this_update,
+	    p->root_crl->next_update);
+	intel_dates_add(&all, p->pck_crl->this_update, p->pck_crl->next_update);
+	intel_dates_join(&all, &qe);
+	set->dates = all;
+	set->identity_dates = qe;
+}
+
+/* --- sets ------------------------------------------------------------- */
+
+static struct intel_set *
+set_new(void)
+{
+	struct intel_set *set = xcalloc(1, sizeof(*set));
+
+	atomic_init(&set->refs, 1);
+	return set;
+}
+
+struct intel_set *
+intel_set_read(const struct intel_bytes *in, const struct anchors *anchors)
+{
+	struct intel_set *set = set_new();
+
+	crls_read(set, in, anchors);
+	tcb_info_read(set, in, anchors);
+	identity_piece_read(set, in, anchors);
+	if (complete(set))
+		dates_fill(set);
+	return set;
+}
+
+static enum err
+crls_fit(const struct intel_parts *p, struct why *why)
+{
+	if (!crl_is_of(p->root_crl, p->pck_crl_chain->x[1]) ||
+	    !crl_is_of(p->pck_crl, p->pck_crl_chain->x[0]))
+		return why_set(why, ERR_CHAIN, "quote-verification 5",
+		    "a CRL is not of its issuer chain");
+	return ERR_OK;
+}
+
+struct intel_set *
+intel_set_join(const struct intel_parts *from)
+{
+	struct intel_set *set = set_new();
+	struct intel_parts *p = &set->parts;
+
+	must(from->pck_crl_chain->role == CHAIN_PCK_CA);
+	p->tcb_info = tcbinfo_ref(from->tcb_info);
+	p->identity = identity_ref(from->identity);
+	p->tcb_info_chain = chain_ref(from->tcb_info_chain);
+	p->identity_chain = chain_ref(from->identity_chain);
+	p->pck_crl_chain = chain_ref(from->pck_crl_chain);
+	p->root_crl = crl_ref(from->root_crl);
+	p->pck_crl = crl_ref(from->pck_crl);
+	fault_at(&set->crl, crls_fit(p, &set->crl.why), false);
+	fault_at(&set->tcb_info,
+	    chain_check_crls(p->tcb_info_chain, p->root_crl, NULL,
+		&set->tcb_info.why),
+	    true);
+	fault_at(&set->identity,
+	    chain_check_crls(p->identity_chain, p->root_crl, NULL,
+		&set->identity.why),
+	    true);
+	if (complete(set))
+		dates_fill(set);
+	return set;
+}
+
+struct intel_set *
+intel_set_ref(struct intel_set *set)
+{
+	if (set != NULL)
+		atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+	return set;
+}
+
+void
+intel_set_unref(struct intel_set *set)
+{
+	struct intel_parts *p;
+
+	if (set == NULL || atomic_fetch_sub(&set->refs, 1) != 1)
+		return;
+	p = &set->parts;
+	tcbinfo_unref(p->tcb_info);
+	identity_unref(p->identity);
+	chain_unref(p->tcb_info_chain);
+	chain_unref(p->identity_chain);
+	chain_unref(p->pck_crl_chain);
+	crl_unref(p->root_crl);
+	crl_unref(p->pck_crl);
+	free(set);
+}
+
+/* --- PCK chains ------------------------------------------------------- */
+
+static void
+root_key_id(X509 *root, unsigned char out[48])
+{
+	unsigned char *point = NULL;
+	size_t len =
+	    EVP_PKEY_get1_encoded_public_key(X509_get0_pubkey(root), &point);
+
+	must(len > 0); /* chain_read() has seen that it is on P-256 */
+	sha384(span_of(point, len), out);
+	OPENSSL_free(point);
+}
+
+enum err
+intel_pck_read(struct span cert, const struct anchors *anchors,
+    struct intel_pck **out, bool *in_extension, struct why *why)
+{
+	struct intel_pck *pck = xcalloc(1, sizeof(*pck));
+	bool in = false;
+	enum err e;
+
+	atomic_init(&pck->refs, 1);
+	e = chain_read(cert, CHAIN_PCK, anchors, NULL, NULL, &pck->chain, why);
+	if (e != ERR_OK)
+		goto out;
+	in = true;
+	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK)
+		goto out;
+	pck->bytes = blob_from(cert);
+	root_key_id(pck->chain->x[2], pck->root_key_id);
+	pck->dates = INTEL_DATES_NONE;
+	intel_dates_chain(&pck->dates, pck->chain);
+	*out = pck;
+	pck = NULL;
+out:
+	if (in_extension != NULL)
+		*in_extension = e != ERR_OK && in;
+	intel_pck_unref(pck);
+	return e;
+}
+
+struct intel_pck *
+intel_pck_ref(struct intel_pck *pck)
+{
+	if (pck != NULL)
+		atomic_fetch_add_explicit(&pck->refs, 1, memory_order_relaxed);
+	return pck;
+}
+
+void
+intel_pck_unref(struct intel_pck *pck)
+{
+	if (pck == NULL || atomic_fetch_sub(&pck->refs, 1) != 1)
+		return;
+	chain_unref(pck->chain);
+	blob_unref(pck->bytes);
+	free(pck);
+}
