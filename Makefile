@@ -106,7 +106,7 @@ $(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
 # What building and testing need, by Debian's names.
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libhttp-parser-dev
-DEBIAN_TEST := check curl jq openssl
+DEBIAN_TEST := check curl faketime jq openssl
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck

@@ -6,12 +6,14 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/house.h"
+#include "tests/kit/run.h"
 #include "tests/kit/vectors.h"
 
 #include <check.h>
 #include <dirent.h>
 #include <jansson.h>
 #include <openssl/x509.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -471,6 +473,69 @@ START_TEST(test_a_corrupted_twin_does_not_take_the_place_of_the_held)
 }
 END_TEST
 
+/* --- the program itself ----------------------------------------------- */
+
+/* A sanitizer's library has to be the first one loaded. */
+static bool
+faketime_fits(void)
+{
+	const char *b = getenv("B");
+
+	return b == NULL || strstr(b, "/san-") == NULL;
+}
+
+/* Programs started from now on live at our virtual time. */
+static void
+faketime_on(void)
+{
+	struct run r = run_line("", "faketime -m now env");
+	char *at = strstr(r.out.p, "LD_PRELOAD="), offset[32];
+
+	ck_assert_msg(at != NULL, "faketime: %s", r.err.p);
+	at[strcspn(at, "\n")] = '\0';
+	setenv("LD_PRELOAD", at + strlen("LD_PRELOAD="), 1);
+	run_free(&r);
+	snprintf(offset, sizeof(offset), "%+lld", (long long)clock_offset());
+	setenv("FAKETIME", offset, 1);
+	setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
+}
+
+START_TEST(test_larderd_at_the_time_of_the_capture)
+{
+	/* An SGX and a TDX set, whole at their times. */
+	struct set *s = &sets[_i == 0 ? 0 : n_sets - 1];
+	const char *dir = s->dir;
+	struct sim_opts so = { .n_replay = 1, .replay = &dir };
+	struct daemon_run d;
+	struct house h = { 0 };
+	struct sim *sim;
+	char text[800];
+	size_t i;
+
+	set_read(s);
+	clock_at(s->check_at);
+	sim = sim_start(&so);
+	ck_assert_ptr_nonnull(sim);
+	snprintf(text, sizeof(text),
+	    "{\"database\":\"sqlite:%s\",\"listen\":[{\"address\":"
+	    "\"127.0.0.1:0\",\"serve\":[\"pccs\"]}],\"upstream\":{\"pcs\":"
+	    "{\"urls\":[\"%s\"],\"root_crl_urls\":[\"%s\"]}}}",
+	    run_path(_i == 0 ? "sgx.db" : "tdx.db"), sim_url(sim),
+	    sim_root_url(sim));
+	faketime_on();
+	ck_assert(daemon_run_start("replay", text, &d));
+	h.port = d.port[0];
+	for (i = 0; i < s->n; i++) {
+		ck_assert(clock_for(s, &s->pieces[i]));
+		check_served(&h, &s->pieces[i], NULL);
+		check_served(&h, &s->pieces[i], "HIT");
+	}
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	sim_stop(sim);
+	set_fini(s);
+}
+END_TEST
+
 static Suite *
 replay_suite(void)
 {
@@ -485,6 +550,11 @@ replay_suite(void)
 	    (n + 2) / 3 * (int)N_TWINS);
 	tcase_add_loop_test(t,
 	    test_a_corrupted_twin_does_not_take_the_place_of_the_held, 0, n);
+	if (faketime_fits())
+		tcase_add_loop_test(t, test_larderd_at_the_time_of_the_capture,
+		    0, 2);
+	else
+		printf("skipped: 2 faketime beside a sanitizer\n");
 	suite_add_tcase(s, t);
 	return s;
 }
@@ -496,10 +566,11 @@ main(void)
 	int failed;
 
 	if (!vectors_present()) {
-		vectors_skipped(74);
+		vectors_skipped(76);
 		return 0;
 	}
 	sets_find();
+	(void)run_dir();
 	r = srunner_create(replay_suite());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
