@@ -12,6 +12,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <jansson.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -473,6 +474,84 @@ START_TEST(test_a_corrupted_twin_does_not_take_the_place_of_the_held)
 }
 END_TEST
 
+/* --- PCK certificates ------------------------------------------------- */
+
+/* What its platform would ask with; "pck" is the leaf of the file. */
+static char *
+pck_target(const struct pck *pck)
+{
+	char hex[33], svn[33], ppid[769];
+	struct buf b = BUF_INIT;
+
+	memset(ppid, '0', 768);
+	ppid[768] = '\0';
+	hex_upper(span_of(pck->ppid, 16), hex);
+	memcpy(ppid, hex, 32);
+	hex_upper(span_of(pck->cpusvn, 16), svn);
+	buf_printf(&b,
+	    "/sgx/certification/v4/pckcert?qeid=%s&encrypted_ppid=%s&"
+	    "cpusvn=%s&pcesvn=%02X%02X&pceid=0000",
+	    hex, ppid, svn, pck->pcesvn & 0xff, pck->pcesvn >> 8);
+	buf_add(&b, "", 1);
+	return b.p;
+}
+
+static void
+check_pck(const struct house *h, const char *file)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	struct blob *pem = vector_read(file);
+	struct edge_reply r;
+	struct buf chain = BUF_INIT;
+	struct pck pck;
+	size_t cut;
+	char *target;
+	BIO *bio;
+	X509 *x;
+
+	ck_assert_ptr_nonnull(pem);
+	bio = BIO_new_mem_buf(pem->data, (int)pem->len);
+	x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	ck_assert_int_eq(pck_read(x, &pck, NULL), ERR_OK);
+	target = pck_target(&pck);
+	r = house_get(h, target);
+	ck_assert_msg(r.status == 200, "%s: %d %s", file, r.status, r.text);
+	cut = (size_t)(strstr((char *)pem->data, end) - (char *)pem->data) +
+	      sizeof(end) - 1;
+	ck_assert(span_eq(span_of(r.body, r.len), span_of(pem->data, cut)));
+	ck_assert_int_eq(pct_read(span_str(edge_header(&r,
+				      "SGX-PCK-Certificate-Issuer-Chain")),
+			     &chain),
+	    ERR_OK);
+	ck_assert(span_eq(buf_view(&chain),
+	    span_of(pem->data + cut, pem->len - cut)));
+	buf_free(&chain);
+	edge_reply_free(&r);
+	free(target);
+	X509_free(x);
+	BIO_free(bio);
+	blob_unref(pem);
+}
+
+START_TEST(test_real_pck_certificates)
+{
+	char pcks[600], set[600];
+	const char *dirs[] = { set, pcks };
+	struct sim_opts sim = { .n_replay = 2, .replay = dirs };
+	struct house_opts o = { .sim = &sim, .intel = true };
+	struct house h;
+
+	snprintf(set, sizeof(set), "%s/sgx/collateral/sgx-00A067110000-2025-06",
+	    vectors_dir());
+	snprintf(pcks, sizeof(pcks), "%s/sgx/pck", vectors_dir());
+	clock_at(1751624924); /* a check time of the set */
+	house_start(&h, &o);
+	check_pck(&h, "sgx/pck/v3-00A067110000-743a7a64.pem");
+	check_pck(&h, "sgx/pck/v3-00A067110000-f8b81014.pem");
+	house_stop(&h);
+}
+END_TEST
+
 /* --- the program itself ----------------------------------------------- */
 
 /* A sanitizer's library has to be the first one loaded. */
@@ -550,6 +629,7 @@ replay_suite(void)
 	    (n + 2) / 3 * (int)N_TWINS);
 	tcase_add_loop_test(t,
 	    test_a_corrupted_twin_does_not_take_the_place_of_the_held, 0, n);
+	tcase_add_test(t, test_real_pck_certificates);
 	if (faketime_fits())
 		tcase_add_loop_test(t, test_larderd_at_the_time_of_the_capture,
 		    0, 2);
@@ -566,7 +646,7 @@ main(void)
 	int failed;
 
 	if (!vectors_present()) {
-		vectors_skipped(76);
+		vectors_skipped(77);
 		return 0;
 	}
 	sets_find();
