@@ -649,9 +649,8 @@ plan_json(const struct plan *p)
 			json_array_append_new(failing, item_json(i));
 	}
 	j = json_pack("{s:I, s:I, s:I, s:o}", "items",
-	    (json_int_t)map_len(p->items), "running",
-	    (json_int_t)running, "platform_lists",
-	    (json_int_t)p->n_lists, "failing", failing);
+	    (json_int_t)map_len(p->items), "running", (json_int_t)running,
+	    "platform_lists", (json_int_t)p->n_lists, "failing", failing);
 	must(j != NULL);
 	if (first != NULL) {
 		time_write(first->at, at);
