@@ -59,7 +59,8 @@ struct plan {
 	struct sched *due;
 	struct map *items;    /* by key text */
 	struct map *eval_num; /* by FMSPC: the highest seen, plus one */
-	size_t round;         /* snapshots seen */
+	bool snap_new;        /* a snapshot came */
+	size_t round;         /* snapshots looked at */
 	size_t running, wanted;
 	TAILQ_HEAD(, list) lists;
 	size_t n_lists, lists_running;
@@ -385,14 +386,22 @@ plan_sweep(struct plan *p)
 }
 
 void
-plan_snap(struct plan *p, struct snap *snap)
+plan_snap(struct plan *p)
 {
-	if (p->stopped)
-		return;
-	p->round++;
-	snap_each(snap, plan_visit, p);
-	plan_sweep(p);
+	p->snap_new = true;
 	plan_kick(p);
+}
+
+/* Snapshots that come close together are looked at once. */
+static void
+plan_look(struct plan *p)
+{
+	if (!p->snap_new)
+		return;
+	p->snap_new = false;
+	p->round++;
+	snap_each(p->up->snap, plan_visit, p);
+	plan_sweep(p);
 }
 
 /* --- lists of PCK certificates ---------------------------------------- */
@@ -586,6 +595,7 @@ plan_tick(struct plan *p, struct teller *t)
 		TAILQ_INSERT_TAIL(&p->tellers, t, link);
 	hosts_tick(p->up->hosts);
 	flights_tick(&p->up->flights);
+	plan_look(p);
 	plan_run(p);
 }
 

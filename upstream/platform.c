@@ -523,15 +523,19 @@ platform_fly(struct upstream *up, bool force, struct waiter *w)
 	struct flight *f;
 	struct platform *p;
 
+	/* Who comes again from a flight that was aborted. */
+	if (up->flights.draining) {
+		flights_tell(&up->flights, w, ERR_DRAINING, NULL);
+		return;
+	}
 	f = flights_get(&up->flights, name.s);
 	if (f != NULL) {
 		metric_inc(M_COALESCED);
 		flight_join(f, w);
 		return;
 	}
-	if (up->flights.draining || up->config->mode == MODE_OFFLINE) {
-		flights_tell(&up->flights, w,
-		    up->flights.draining ? ERR_DRAINING : ERR_OFFLINE, NULL);
+	if (up->config->mode == MODE_OFFLINE) {
+		flights_tell(&up->flights, w, ERR_OFFLINE, NULL);
 		return;
 	}
 	if (!force && platform_known(up, name.s, w))

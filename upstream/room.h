@@ -108,7 +108,8 @@ void plan_free(struct plan *);
 /* Begin: the loop runs. */
 void plan_start(struct plan *);
 void plan_stop(struct plan *);
-void plan_snap(struct plan *, struct snap *);
+/* up->snap is a new one. */
+void plan_snap(struct plan *);
 /* A flight for an object ended; coll is what it brought, or NULL. */
 void plan_ended(struct plan *, const struct coll_key *, const struct why *,
     struct coll *);

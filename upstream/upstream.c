@@ -115,13 +115,11 @@ snap_cb(void *arg, struct snap *snap)
 	snap_ref(snap);
 	snap_unref(up->snap);
 	up->snap = snap;
-	if (up->started) {
-		plan_snap(up->plan, snap);
+	plan_snap(up->plan);
+	if (up->started)
 		return;
-	}
 	/* The first one: now what is held is known. */
 	up->started = true;
-	plan_snap(up->plan, snap);
 	plan_start(up->plan);
 	up->drain = NULL;
 	must(sem_post(&d->done) == 0);

@@ -30,6 +30,28 @@ START_TEST(test_what_is_held_is_asked_for_daily)
 }
 END_TEST
 
+static void
+setup_req(void)
+{
+	const struct fk_opts o = { .more = "\"mode\":\"req\"" };
+
+	fk_stage(&o);
+}
+
+START_TEST(test_in_req_mode_only_what_is_held_is_asked_for)
+{
+	unsigned day;
+
+	ck_assert_int_eq(fk_want(FK_KEY), ERR_OK);
+	for (day = 1; day <= 3; day++) {
+		fk_later(86400);
+		fk_tick();
+		ck_assert_uint_eq(sim_count(fk.sim, FK_TCB), day + 1);
+	}
+	ck_assert_uint_eq(sim_count(fk.sim, FK_TCB_ALL "update=early"), 0);
+}
+END_TEST
+
 START_TEST(test_the_planner_survives_a_long_outage)
 {
 	unsigned long n;
@@ -231,6 +253,8 @@ main(void)
 	tcase_add_test(t, test_refresh_of_certificates);
 	tcase_add_test(t, test_prefetch_fetches_only_what_is_missing);
 	tcase_add_test(t, test_prefetch_says_what_is_missing);
+	t = tcase(s, "req", setup_req);
+	tcase_add_test(t, test_in_req_mode_only_what_is_held_is_asked_for);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
