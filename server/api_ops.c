@@ -1,9 +1,10 @@
 /*
  * Health and metrics, for machines that watch machines.
  *
- *   live      the worker answers
- *   startup   the stored objects have been read and published
- *   ready     the same, and the server takes new work
+ * There is one answer to live, startup and ready: a worker listens only once
+ * the stored objects are in its snapshot, and takes no further request once
+ * it drains.  Whether upstreams or the database are well does not count: what
+ * is cached is served without them.
  */
 #include "server/api.h"
 #include "server/server.h"
@@ -11,22 +12,9 @@
 #include "config/base/metric.h"
 
 static void
-ops_live(struct req *req)
+ops_health(struct req *req)
 {
 	reply_text(req, 200, "ok");
-}
-
-static void
-ops_startup(struct req *req)
-{
-	struct why why = { 0 };
-
-	if (worker_snap(req_worker(req)) != NULL) {
-		reply_text(req, 200, "ok");
-		return;
-	}
-	why_set(&why, ERR_DRAINING, "style 6", "no snapshot has come yet");
-	reply_err(req, ERR_DRAINING, &why);
 }
 
 static void
@@ -54,16 +42,16 @@ ops_metrics(struct req *req)
 	}
 
 const struct route routes_ops[] = {
-	OPS("/healthz/live", ops_live),
-	OPS("/healthz/ready", ops_startup),
-	OPS("/healthz/startup", ops_startup),
-	OPS("/healthz", ops_startup),
-	OPS("/livez", ops_live),
-	OPS("/readyz", ops_startup),
-	OPS("/health", ops_startup),
-	OPS("/health/live", ops_live),
-	OPS("/health/ready", ops_startup),
-	OPS("/health/startup", ops_startup),
+	OPS("/healthz/live", ops_health),
+	OPS("/healthz/ready", ops_health),
+	OPS("/healthz/startup", ops_health),
+	OPS("/healthz", ops_health),
+	OPS("/livez", ops_health),
+	OPS("/readyz", ops_health),
+	OPS("/health", ops_health),
+	OPS("/health/live", ops_health),
+	OPS("/health/ready", ops_health),
+	OPS("/health/startup", ops_health),
 	OPS("/metrics", ops_metrics),
 	{ 0, 0, NULL, ROLE_NONE, NULL, BODY_NONE, NULL, NULL },
 };

@@ -29,18 +29,6 @@ static const struct row {
 /* "platform_manifest": hex characters a PCS takes (pccs-api 6.9). */
 #define MANIFEST_MAX 112884
 
-const char *
-param_query_name(enum param p)
-{
-	return rows[p].query;
-}
-
-const char *
-param_json_name(enum param p)
-{
-	return rows[p].json;
-}
-
 static char
 upper(char c)
 {

@@ -23,9 +23,6 @@ enum param {
 
 #define PARAM_MAX 768 /* characters of the longest */
 
-/* The name in a query ("qeid") and in a JSON body ("qe_id"). */
-const char *param_query_name(enum param);
-const char *param_json_name(enum param);
 /*
  * Check one value (NULL: absent, which is an error) and write its upper-case
  * form; out holds PARAM_MAX + 1 characters or the parameter's own maximum

@@ -601,6 +601,19 @@ START_TEST(test_fmspc_list)
 }
 END_TEST
 
+START_TEST(test_fmspc_in_text)
+{
+	char f[13];
+
+	ck_assert(fmspc_in_text("want tcb/sgx of 00906ED50000, now", f));
+	ck_assert_str_eq(f, "00906ED50000");
+	ck_assert(fmspc_in_text("00606a000000", f));
+	ck_assert_str_eq(f, "00606a000000");
+	ck_assert(!fmspc_in_text("", f));
+	ck_assert(!fmspc_in_text("no 00906ED5000 nor 00906ED500000", f));
+}
+END_TEST
+
 START_TEST(test_fmspc_list_has_a_bound)
 {
 	struct fmspc_list l = { 0, NULL };
@@ -803,6 +816,7 @@ suite_fill(TCase *tc)
 	tcase_add_test(tc, test_flag);
 	tcase_add_test(tc, test_refresh_type);
 	tcase_add_loop_test(tc, test_fmspc_list, 0, N(lists));
+	tcase_add_test(tc, test_fmspc_in_text);
 	tcase_add_test(tc, test_fmspc_list_has_a_bound);
 	tcase_add_loop_test(tc, test_source, 0, N(sources));
 	tcase_add_loop_test(tc, test_crl_uri, 0, N(uris));
