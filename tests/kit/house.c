@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "tests/kit/keep.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -160,6 +161,7 @@ house_stop(struct house *h)
 	closedir(dir);
 	rmdir(h->dir);
 	clock_offset_set(0);
+	keep_end();
 }
 
 /* --- larderd instead --------------------------------------------------- */

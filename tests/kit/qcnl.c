@@ -1,6 +1,7 @@
 #include "tests/kit/qcnl.h"
 
 #include "config/base/must.h"
+#include "tests/kit/keep.h"
 
 #include <check.h>
 #include <ctype.h>
@@ -89,7 +90,7 @@ qcnl_header(const struct qcnl *q, const char *name)
 			continue;
 		line = span_of(sep + 2, line.len - len - 2);
 		/* The carriage return goes, and nothing else. */
-		return span_dup(span_of(line.p, line.len - 1));
+		return keep_text(span_dup(span_of(line.p, line.len - 1)));
 	}
 	return NULL;
 }
@@ -136,7 +137,7 @@ header_or_member(const struct qcnl *q, const json_t *json, const char *header,
 
 	if (value != NULL || text == NULL)
 		return value;
-	return xstrdup(text);
+	return keep_text(xstrdup(text));
 }
 
 enum qcnl_result
@@ -158,12 +159,10 @@ qcnl_cert(const struct qcnl *q, struct qcnl_cert *out)
 	buf_span(&pem, leaf != NULL ? span_str(leaf) : buf_view(&q->body));
 	buf_str(&pem, unescape(chain));
 	buf_add(&pem, "", 1);
-	out->pem = xmemdup(pem.p, pem.len);
+	out->pem = keep_text(xmemdup(pem.p, pem.len));
 	result = QCNL_SUCCESS;
 out:
 	buf_free(&pem);
-	free(tcbm);
-	free(chain);
 	json_decref(json);
 	return result;
 }

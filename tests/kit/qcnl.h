@@ -41,7 +41,7 @@ enum qcnl_result qcnl_status(int status);
 
 /*
  * The value of a header, found as the library finds it: names in lower case,
- * separator ": ", the first one wins.  NUL-terminated, free(); NULL: absent.
+ * separator ": ", the first one wins.  NUL-terminated, kept; NULL: absent.
  */
 char *qcnl_header(const struct qcnl *, const char *name);
 /*
@@ -50,7 +50,7 @@ char *qcnl_header(const struct qcnl *, const char *name);
  */
 char *qcnl_chain(const struct qcnl *, const char *name);
 
-/* What the calls make of it.  NULL-terminated texts are free()d. */
+/* What the calls make of it.  Texts are kept (keep.h). */
 struct qcnl_cert {
 	char tcbm[37];
 	char *pem; /* leaf, then chain */

@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "tests/kit/document.h"
 #include "tests/kit/house.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/quote.h"
 
 #include <check.h>
@@ -40,12 +41,11 @@ START_TEST(test_guarded_routes_ask_for_the_token_first)
 
 	house_start(&h, NULL);
 	for (i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
-		r = house_send(&h, guarded[i].method, guarded[i].target,
+		r = keep(house_send(&h, guarded[i].method, guarded[i].target,
 		    "user-token: x\r\nadmin-token: x\r\n",
-		    span_str("nonsense"));
+		    span_str("nonsense")));
 		ck_assert_msg(r.status == 401, "%s", guarded[i].target);
 		ck_assert_str_eq(r.body, "Authentication failed.");
-		edge_reply_free(&r);
 	}
 	house_stop(&h);
 }
@@ -91,7 +91,8 @@ START_TEST(test_refresh_in_every_form)
 	expect_pckcert(&h, &p, 1, 200, NULL);
 	expect_get(&h, S4 "tcb?fmspc=00906ED50000", 200, NULL);
 	sim_count_reset(h.sim);
-	r = house_admin(&h, refreshes[_i].method, refreshes[_i].target, NULL);
+	r = keep(
+	    house_admin(&h, refreshes[_i].method, refreshes[_i].target, NULL));
 	ck_assert_msg(r.status == refreshes[_i].status, "%d %s\n%s", r.status,
 	    r.text, r.body);
 	if (refreshes[_i].asked != NULL) {
@@ -116,12 +117,11 @@ START_TEST(test_refresh_lists_what_failed)
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	expect_get(&h, S4 "tcb?fmspc=00606A000000", 200, NULL);
 	sim_fault_add(h.sim, &fault);
-	r = house_admin(&h, "POST", S4 "refresh", NULL);
+	r = keep(house_admin(&h, "POST", S4 "refresh", NULL));
 	ck_assert_int_eq(r.status, 502);
 	ck_assert(has_header(&r, "Larder-Reason"));
-	list = json_loadb(r.body, r.len, 0, NULL);
+	list = keep_json(json_loadb(r.body, r.len, 0, NULL));
 	ck_assert_uint_eq(json_array_size(list), 1);
-	json_decref(list);
 	/* what PCS no longer has is served on */
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	house_stop(&h);
@@ -135,11 +135,11 @@ START_TEST(test_refresh_offline_is_503_and_async_is_202)
 
 	house_start(&h, NULL);
 	expect_get(&h, S4 "qe/identity", 200, NULL);
-	r = house_admin(&h, "POST", S4 "refresh?async=1", NULL);
+	r = keep(house_admin(&h, "POST", S4 "refresh?async=1", NULL));
 	ck_assert_int_eq(r.status, 202);
 	ck_assert(sim_wait(h.sim, "*qe/identity*", 2, 10000));
 	house_restart(&h, &o);
-	r = house_admin(&h, "POST", S4 "refresh", NULL);
+	r = keep(house_admin(&h, "POST", S4 "refresh", NULL));
 	ck_assert_int_eq(r.status, 503);
 	ck_assert_uint_eq(r.len, 0);
 	expect_header(&r, "Larder-Reason", "offline");
@@ -168,21 +168,21 @@ assert_collateral(const struct edge_reply *r, enum tee tee)
 	ck_assert_msg(r->status == 200, "%s", r->text);
 	expect_header(r, "Content-Type", "application/json");
 	ck_assert_int_ge(house_max_age(r), 1);
-	o = json_loadb(r->body, r->len, 0, NULL);
+	o = keep_json(json_loadb(r->body, r->len, 0, NULL));
 	ck_assert_str_eq(text_at(o, "fmspc"), "90C06F000000");
 	ck_assert_str_eq(text_at(o, "ca"), "platform");
 	ck_assert_int_eq((int)json_integer_value(
 			     json_object_get(o, "tee_type")),
 	    (int)tee);
-	tcb = house_get(&h, tee == TEE_TDX ? T4 "tcb?fmspc=90C06F000000"
-					   : S4 "tcb?fmspc=90C06F000000");
+	tcb = keep(house_get(&h, tee == TEE_TDX ? T4 "tcb?fmspc=90C06F000000"
+						: S4 "tcb?fmspc=90C06F000000"));
 	ck_assert_str_eq(text_at(o, "tcb_info"), tcb.body);
-	qe =
-	    house_get(&h, tee == TEE_TDX ? T4 "qe/identity" : S4 "qe/identity");
+	qe = keep(house_get(&h,
+	    tee == TEE_TDX ? T4 "qe/identity" : S4 "qe/identity"));
 	ck_assert_str_eq(text_at(o, "qe_identity"), qe.body);
-	qe = house_get(&h, S4 "pckcrl?ca=platform");
+	qe = keep(house_get(&h, S4 "pckcrl?ca=platform"));
 	ck_assert_str_eq(text_at(o, "pck_crl"), qe.body);
-	qe = house_get(&h, S4 "rootcacrl");
+	qe = keep(house_get(&h, S4 "rootcacrl"));
 	ck_assert_str_eq(text_at(o, "root_ca_crl"), qe.body);
 	ck_assert_ptr_nonnull(
 	    strstr(text_at(o, "pck_crl_issuer_chain"), "BEGIN CERTIFICATE"));
@@ -194,7 +194,6 @@ assert_collateral(const struct edge_reply *r, enum tee tee)
 	    strstr(text_at(o, "pck_certificate_chain"), "BEGIN CERTIFICATE"));
 	ck_assert(json_is_false(json_object_get(o, "stale")));
 	ck_assert_uint_eq(strlen(text_at(o, "expires")), 20);
-	json_decref(o);
 }
 
 static const enum tee tees[] = { TEE_SGX, TEE_TDX };
@@ -210,24 +209,25 @@ START_TEST(test_a_quote_brings_its_collateral)
 	struct blob *quote;
 
 	house_start(&h, NULL);
-	quote = kit_quote(sim_pki(h.sim), &k);
-	r = house_send(&h, "POST", "/v1/collateral",
-	    "Content-Type: application/octet-stream\r\n", blob_span(quote));
+	quote = keep_blob(kit_quote(sim_pki(h.sim), &k));
+	r = keep(house_send(&h, "POST", "/v1/collateral",
+	    "Content-Type: application/octet-stream\r\n", blob_span(quote)));
 	assert_collateral(&r, tees[_i]);
 	ck_assert_uint_eq(sim_count(h.sim, "*tcb*"), 1);
 	buf_str(&json, "{\"quote\":\"");
 	buf_base64(&json, blob_span(quote));
 	buf_str(&json, "\"}");
-	r = house_send(&h, "POST", "/v1/collateral",
+	r = keep(house_send(&h, "POST", "/v1/collateral",
 	    "Content-Type: application/json; charset=utf-8\r\n",
-	    buf_view(&json));
+	    buf_view(&json)));
 	assert_collateral(&r, tees[_i]);
-	r = house_send(&h, "POST", "/v1/collateral", NULL,
-	    span_of(quote->data, quote->len - 1000));
+	r = keep(house_send(&h, "POST", "/v1/collateral", NULL,
+	    span_of(quote->data, quote->len - 1000)));
 	ck_assert_int_eq(r.status, 400);
-	r = house_send(&h, "POST", "/v1/collateral",
-	    "Content-Type: application/json\r\n", blob_span(quote));
+	r = keep(house_send(&h, "POST", "/v1/collateral",
+	    "Content-Type: application/json\r\n", blob_span(quote)));
 	ck_assert_int_eq(r.status, 400);
+	buf_free(&json);
 	house_stop(&h);
 }
 END_TEST
@@ -242,8 +242,9 @@ START_TEST(test_a_quote_whose_collateral_is_missing_says_which)
 	struct blob *quote;
 
 	house_start(&h, NULL);
-	quote = kit_quote(sim_pki(h.sim), &k);
-	r = house_send(&h, "POST", "/v1/collateral", NULL, blob_span(quote));
+	quote = keep_blob(kit_quote(sim_pki(h.sim), &k));
+	r = keep(
+	    house_send(&h, "POST", "/v1/collateral", NULL, blob_span(quote)));
 	ck_assert_int_eq(r.status, 404);
 	expect_header(&r, "Larder-Reason", "upstream-404");
 	house_stop(&h);
@@ -261,13 +262,12 @@ START_TEST(test_status_explain_history)
 
 	house_start(&h, NULL);
 	expect_pckcert(&h, &p, 1, 200, NULL);
-	r = house_admin(&h, "GET", "/v1/status", NULL);
+	r = keep(house_admin(&h, "GET", "/v1/status", NULL));
 	ck_assert_int_eq(r.status, 200);
-	o = json_loadb(r.body, r.len, JSON_REJECT_DUPLICATES, NULL);
+	o = keep_json(json_loadb(r.body, r.len, JSON_REJECT_DUPLICATES, NULL));
 	ck_assert(json_is_object(json_object_get(o, "storage")));
 	ck_assert(json_is_object(json_object_get(o, "upstream")));
 	ck_assert_str_eq(text_at(o, "mode"), "lazy");
-	json_decref(o);
 	expect_admin(&h, "GET",
 	    "/v1/explain?key=tcb/sgx/4/00906ED50000/standard", NULL, 200);
 	snprintf(target, sizeof(target), "/v1/explain?qeid=%s&pceid=%s",
@@ -296,7 +296,7 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 	expect_get(&h, S4 "pckcrl?ca=platform", 200, NULL);
 	expect_get(&h, S4 "rootcacrl", 200, NULL);
 	expect_get(&h, S4 "fmspcs", 200, NULL);
-	bundle = house_admin(&h, "GET", "/v1/export", NULL);
+	bundle = keep(house_admin(&h, "GET", "/v1/export", NULL));
 	ck_assert_int_eq(bundle.status, 200);
 	/* another larder with an empty database */
 	snprintf(path, sizeof(path), "%s/larder.db", h.dir);
@@ -316,7 +316,7 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 	at = strstr(bundle.body, "\\\"isvprodid\\\":1");
 	ck_assert_ptr_nonnull(at);
 	at[14] = '7';
-	r = house_admin(&h, "POST", "/v1/import", bundle.body);
+	r = keep(house_admin(&h, "POST", "/v1/import", bundle.body));
 	ck_assert_int_eq(r.status, 460);
 	ck_assert_ptr_nonnull(strstr(r.body, "bad-signature"));
 	expect_admin(&h, "POST", "/v1/import", "{\"larder_bundle\":2}", 400);
@@ -342,7 +342,7 @@ START_TEST(test_health_and_metrics)
 		expect_get(&h, health[i], 200, NULL);
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	expect_get(&h, S4 "qe/identity", 200, NULL);
-	r = house_get(&h, "/metrics");
+	r = keep(house_get(&h, "/metrics"));
 	ck_assert_ptr_nonnull(
 	    strstr(r.body, "larder_requests_total{result=\"hit\"} 1\n"));
 	ck_assert_ptr_nonnull(

@@ -5,6 +5,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "tests/kit/house.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/qcnl.h"
 
 #include <check.h>
@@ -12,6 +13,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N(a)    ((int)(sizeof(a) / sizeof((a)[0])))
 #define S4      "/sgx/certification/v4/"
@@ -55,7 +57,8 @@ assert_cacheable(const struct edge_reply *r)
 static struct edge_reply
 az_get(const char *target, const char *headers)
 {
-	struct edge_reply r = house_send(&h, "GET", target, headers, SPAN_NONE);
+	struct edge_reply r =
+	    keep(house_send(&h, "GET", target, headers, SPAN_NONE));
 
 	/* CURLOPT_FAILONERROR */
 	ck_assert_msg(r.status < 400, "%s: %s", target, r.text);
@@ -75,7 +78,6 @@ chain_len(const struct edge_reply *r, const char *name)
 	chain = qcnl_chain(&q, name);
 	ck_assert_msg(chain != NULL, "no %s in\n%s", name, r->text);
 	n = qcnl_split(chain).n;
-	free(chain);
 	qcnl_fini(&q);
 	return n;
 }
@@ -85,7 +87,7 @@ chain_len(const struct edge_reply *r, const char *name)
 static char *
 lower(const char *s)
 {
-	char *out = strdup(s), *p;
+	char *out = keep_printf("%s", s), *p;
 
 	for (p = out; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
@@ -96,24 +98,15 @@ lower(const char *s)
 static char *
 az_pckcert(const char *base, const struct sim_platform *p, unsigned nonce)
 {
-	char ppid[769], *q = lower(p->qe_id), *c = lower(p->cpu_svn);
-	char *s = lower(p->pce_svn), *l;
-	struct buf b = BUF_INIT;
+	char ppid[769] = "";
 
-	buf_printf(&b, "%spckcert?qeid=%s&cpusvn=%s&pcesvn=%s&pceid=%s&", base,
-	    q, c, s, p->pce_id);
-	if (nonce != 0) {
+	if (nonce != 0)
 		sim_enc_ppid(p, nonce, ppid);
-		l = lower(ppid);
-		buf_printf(&b, "encrypted_ppid=%s&", l);
-		free(l);
-	}
-	buf_str(&b, TAIL "2021-07-22-preview");
-	buf_add(&b, "", 1);
-	free(q);
-	free(c);
-	free(s);
-	return b.p;
+	return keep_printf("%spckcert?qeid=%s&cpusvn=%s&pcesvn=%s&pceid=%s&"
+			   "%s%s%s" TAIL "2021-07-22-preview",
+	    base, lower(p->qe_id), lower(p->cpu_svn), lower(p->pce_svn),
+	    p->pce_id, nonce != 0 ? "encrypted_ppid=" : "", lower(ppid),
+	    nonce != 0 ? "&" : "");
 }
 
 static void
@@ -123,7 +116,7 @@ assert_pckcert_json(const struct edge_reply *r)
 	json_t *o, *age;
 
 	expect_header(r, "Content-Type", "application/json");
-	o = json_loadb(r->body, r->len, 0, NULL);
+	o = keep_json(json_loadb(r->body, r->len, 0, NULL));
 	ck_assert_uint_eq(json_object_size(o), 4);
 	cert = json_string_value(json_object_get(o, "pckCert"));
 	chain = json_string_value(
@@ -143,7 +136,6 @@ assert_pckcert_json(const struct edge_reply *r)
 	/* the headers say the same */
 	expect_header(r, "SGX-TCBm", tcbm);
 	expect_header(r, "SGX-PCK-Certificate-Issuer-Chain", chain);
-	json_decref(o);
 }
 
 static const struct {
@@ -165,7 +157,6 @@ START_TEST(test_pckcert_json_has_all_four_members)
 	target = az_pckcert(services[_i].base, &p, 1);
 	r = az_get(target, services[_i].headers);
 	assert_pckcert_json(&r);
-	edge_reply_free(&r);
 	r = az_get(target, services[_i].headers);
 	expect_header(&r, "X-Cache", "HIT");
 	assert_pckcert_json(&r);
@@ -215,6 +206,8 @@ START_TEST(test_primary_hits_are_answered_while_misses_hang)
 	assert_pckcert_json(&r);
 	sim_fault_clear(h.sim);
 	edge_read(fd, &r, false);
+	keep(r);
+	close(fd);
 	ck_assert_int_eq(r.status, 200);
 	house_stop(&h);
 }
@@ -250,19 +243,15 @@ static const struct {
 static char *
 escaped(const char *uri, int times)
 {
-	struct buf a = BUF_INIT, b = BUF_INIT;
-	char *out;
+	struct buf b = BUF_INIT;
+	char *out = lower(uri);
 
-	buf_str(&a, uri);
 	while (times-- > 0) {
-		buf_pct(&b, buf_view(&a));
-		buf_free(&a);
-		a = b;
-		b = BUF_INIT;
+		buf_pct(&b, span_str(out));
+		buf_add(&b, "", 1);
+		out = lower(b.p);
+		buf_free(&b);
 	}
-	buf_add(&a, "", 1);
-	out = lower(a.p);
-	buf_free(&a);
 	return out;
 }
 
@@ -272,7 +261,7 @@ assert_crl(const struct edge_reply *r, enum which which)
 	static const char *const same[] = { S4 "rootcacrl?encoding=pem",
 		S4 "pckcrl?ca=processor&encoding=pem",
 		S4 "pckcrl?ca=platform&encoding=pem" };
-	struct edge_reply twin = house_get(&h, same[which]);
+	struct edge_reply twin = keep(house_get(&h, same[which]));
 
 	ck_assert_int_eq(qcnl_sniff(r->body, r->len), QCNL_CRL_PEM);
 	ck_assert(house_same_body(r, &twin));
@@ -291,14 +280,13 @@ static const struct {
 START_TEST(test_crls_by_escaped_uri_are_pem_with_a_chain)
 {
 	char *uri = escaped(uris[_i / N(ways)].uri, ways[_i % N(ways)].times);
-	struct buf target = BUF_INIT;
 	struct edge_reply r;
+	char *target;
 
 	house_start(&h, NULL);
-	buf_printf(&target, S4 "pckcrl?uri=%s&" TAIL "%s", uri,
+	target = keep_printf(S4 "pckcrl?uri=%s&" TAIL "%s", uri,
 	    ways[_i % N(ways)].version);
-	buf_add(&target, "", 1);
-	r = az_get(target.p, ways[_i % N(ways)].headers);
+	r = az_get(target, ways[_i % N(ways)].headers);
 	assert_crl(&r, uris[_i / N(ways)].is);
 	house_stop(&h);
 }
@@ -367,15 +355,15 @@ START_TEST(test_failures_are_400_and_more)
 	struct edge_reply r;
 
 	house_start(&h, NULL);
-	r = house_get(&h, S4 "tcb?fmspc=ffffffffffff&" TAIL "2018-10-01");
+	r = keep(house_get(&h, S4 "tcb?fmspc=ffffffffffff&" TAIL "2018-10-01"));
 	ck_assert_int_eq(r.status, 404);
 	assert_head(&r);
-	r = house_get(&h,
-	    S4 "pckcrl?uri=https%3a%2f%2fevil.example&" TAIL "2018-10-01");
+	r = keep(house_get(&h,
+	    S4 "pckcrl?uri=https%3a%2f%2fevil.example&" TAIL "2018-10-01"));
 	ck_assert_int_eq(r.status, 400);
 	assert_head(&r);
 	sim_down(h.sim);
-	r = house_get(&h, S4 "qe/identity?" TAIL "2018-10-01-preview");
+	r = keep(house_get(&h, S4 "qe/identity?" TAIL "2018-10-01-preview"));
 	ck_assert_int_eq(r.status, 502);
 	assert_head(&r);
 	house_stop(&h);

@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "tests/kit/document.h"
 #include "tests/kit/house.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/qcnl.h"
 
 #include <check.h>
@@ -74,7 +75,7 @@ END_TEST
 /* An empty policy list must not become an empty 200. */
 START_TEST(test_r1_no_policy_is_404_and_not_an_empty_200)
 {
-	char *policy = document_policy("00606A000000", true, "one");
+	char *policy = keep_text(document_policy("00606A000000", true, "one"));
 	struct qcnl q;
 
 	house_start(&h, NULL);
@@ -124,13 +125,12 @@ START_TEST(test_r2_a_503_leaves_nothing_in_the_buffers)
 	ck_assert_uint_ge(q.attempts, 2);
 	ck_assert(span_starts(buf_view(&q.head), "HTTP/1.1 503 "));
 	/* what two attempts left is what one would have */
-	r = house_get(&h, S4 "tcb?fmspc=00606A000000");
+	r = keep(house_get(&h, S4 "tcb?fmspc=00606A000000"));
 	ck_assert_uint_eq(q.body.len, r.len);
 	ck_assert_int_eq(memcmp(q.body.p, r.body, r.len), 0);
 	ck_assert_int_eq(qcnl_collateral(&q, SGX_TCB, TCB, &chain),
 	    QCNL_SUCCESS);
 	ck_assert_uint_eq(qcnl_split(chain).n, 2);
-	free(chain);
 	qcnl_fini(&q);
 	house_stop(&h);
 }
@@ -143,12 +143,12 @@ START_TEST(test_r2_the_503_itself)
 	};
 	struct sim_fault hold = { .kind = SIM_HOLD };
 	struct sim_platform p = sim_platform(SIM_CLIENT);
-	char *target = house_pckcert(&p, 1);
+	char *target = keep_text(house_pckcert(&p, 1));
 	struct edge_reply r;
 
 	house_start(&h, &o);
 	sim_fault_add(h.sim, &hold);
-	r = house_get(&h, target);
+	r = keep(house_get(&h, target));
 	ck_assert_int_eq(r.status, 503);
 	expect_header(&r, "Content-Length", "0");
 	expect_header(&r, "Larder-Reason", "upstream-slow");
@@ -184,7 +184,7 @@ END_TEST
 START_TEST(test_r3_pckcert_gives_leaf_and_chain)
 {
 	struct sim_platform p = sim_platform(SIM_NUMBER(kinds[_i], 2));
-	char *target = house_pckcert(&p, 1), *ca;
+	char *target = keep_text(house_pckcert(&p, 1)), *ca;
 	struct qcnl_cert cert = { .pem = NULL };
 	struct qcnl_split split;
 	struct qcnl q;
@@ -202,6 +202,7 @@ START_TEST(test_r3_pckcert_gives_leaf_and_chain)
 	ca = qcnl_header(&q, "SGX-PCK-Certificate-CA-Type");
 	ck_assert_str_eq(ca,
 	    p.ca == PCK_CA_PLATFORM ? "PLATFORM" : "PROCESSOR");
+	qcnl_fini(&q);
 	house_stop(&h);
 }
 END_TEST
@@ -209,21 +210,21 @@ END_TEST
 START_TEST(test_r3_custom_params_of_the_configuration_are_ignored)
 {
 	struct sim_platform p = sim_platform(SIM_CLIENT);
-	char *plain = house_pckcert(&p, 1);
+	char *plain = keep_text(house_pckcert(&p, 1));
 	struct qcnl_cert cert = { .pem = NULL };
-	struct buf target = BUF_INIT;
 	struct edge_reply r;
 	struct qcnl q;
+	char *target;
 
 	house_start(&h, NULL);
-	buf_printf(&target, "%s&tenant=a b/c&x", plain);
-	/* As it stands in the file, unescaped; a blank ends a target. */
-	*strchr(target.p, ' ') = '_';
-	buf_add(&target, "", 1);
-	r = house_send(&h, "GET", target.p, "metadata: true\r\n", SPAN_NONE);
+	/* As it stands in the file, unescaped. */
+	target = keep_printf("%s&tenant=a/b[c]:d&x", plain);
+	r = keep(
+	    house_send(&h, "GET", target, "metadata: true\r\n", SPAN_NONE));
 	ck_assert_int_eq(r.status, 200);
-	ck_assert_int_eq(qcnl_get(&q, &h, target.p, NULL, NULL), QCNL_SUCCESS);
+	ck_assert_int_eq(qcnl_get(&q, &h, target, NULL, NULL), QCNL_SUCCESS);
 	ck_assert_int_eq(qcnl_cert(&q, &cert), QCNL_SUCCESS);
+	qcnl_fini(&q);
 	house_stop(&h);
 }
 END_TEST
@@ -232,18 +233,17 @@ END_TEST
 START_TEST(test_r3_the_json_form_is_understood)
 {
 	struct sim_platform p = sim_platform(SIM_DIRECT);
-	char *plain = house_pckcert(&p, 1);
+	char *plain = keep_text(house_pckcert(&p, 1));
 	struct qcnl_cert a = { .pem = NULL }, b = { .pem = NULL };
-	struct buf target = BUF_INIT;
 	struct qcnl q, j;
+	char *target;
 
 	house_start(&h, NULL);
 	ck_assert_int_eq(qcnl_get(&q, &h, plain, NULL, NULL), QCNL_SUCCESS);
 	ck_assert_int_eq(qcnl_cert(&q, &a), QCNL_SUCCESS);
-	buf_printf(&target, "/metadata/THIM%s&api-version=2021-07-22-preview",
+	target = keep_printf("/metadata/THIM%s&api-version=2021-07-22-preview",
 	    plain);
-	buf_add(&target, "", 1);
-	ck_assert_int_eq(qcnl_get(&j, &h, target.p, NULL, NULL), QCNL_SUCCESS);
+	ck_assert_int_eq(qcnl_get(&j, &h, target, NULL, NULL), QCNL_SUCCESS);
 	ck_assert_int_eq(j.body.p[0], '{');
 	ck_assert_ptr_nonnull(qcnl_header(&j, "SGX-TCBm"));
 	ck_assert_int_eq(qcnl_cert(&j, &b), QCNL_SUCCESS);
@@ -253,6 +253,8 @@ START_TEST(test_r3_the_json_form_is_understood)
 	j.head.len = 0;
 	ck_assert_int_eq(qcnl_cert(&j, &b), QCNL_SUCCESS);
 	ck_assert_str_eq(a.pem, b.pem);
+	qcnl_fini(&q);
+	qcnl_fini(&j);
 	house_stop(&h);
 }
 END_TEST
@@ -273,12 +275,10 @@ START_TEST(test_r4_chains_are_where_they_are_looked_for)
 		split = qcnl_split(chain);
 		ck_assert_uint_eq(split.n, 2);
 		ck_assert(split.root);
-		free(chain);
 	}
 	if (calls[_i].otherwise != NULL) {
 		chain = qcnl_chain(&q, calls[_i].otherwise);
 		ck_assert_uint_eq(qcnl_split(chain).n, 2);
-		free(chain);
 	}
 	qcnl_fini(&q);
 	house_stop(&h);
@@ -295,7 +295,7 @@ START_TEST(test_r4_header_lines_are_exact)
 	size_t i;
 
 	house_start(&h, NULL);
-	r = house_get(&h, calls[_i].target);
+	r = keep(house_get(&h, calls[_i].target));
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if ((value = edge_header(&r, names[i])) == NULL)
 			continue;
@@ -309,7 +309,6 @@ START_TEST(test_r4_header_lines_are_exact)
 	ck_assert_uint_lt(strlen(r.text), 8192);
 	ck_assert_ptr_null(strstr(r.text, ": \r\n"));
 	ck_assert_ptr_null(strstr(r.text, ":\r\n"));
-	edge_reply_free(&r);
 	house_stop(&h);
 }
 END_TEST
@@ -329,7 +328,6 @@ START_TEST(test_r5_sizes_fit_16_bits)
 	if (chain != NULL)
 		total += strlen(chain);
 	ck_assert_uint_le(total, 65535);
-	free(chain);
 	qcnl_fini(&q);
 	house_stop(&h);
 }
@@ -354,7 +352,6 @@ START_TEST(test_r6_bodies_and_chains_can_be_split_again)
 		/* QPL takes the root CRL's address from the last one */
 		ck_assert(split.root);
 		ck_assert_str_ne(split.cdp, "");
-		free(chain);
 	}
 	qcnl_fini(&q);
 	house_stop(&h);
@@ -365,22 +362,21 @@ END_TEST
 START_TEST(test_r6_the_cdp_of_the_chain_is_answered)
 {
 	struct edge_reply root;
-	struct buf target = BUF_INIT;
 	struct qcnl q;
-	char *chain;
+	char *chain, *target;
 
 	house_start(&h, NULL);
 	ck_assert_int_eq(qcnl_get(&q, &h, S4 "qe/identity?update=standard",
 			     NULL, NULL),
 	    QCNL_SUCCESS);
 	chain = qcnl_chain(&q, IDENTITY);
-	buf_printf(&target, S4 "crl?uri=%s", qcnl_split(chain).cdp);
-	buf_add(&target, "", 1);
+	target = keep_printf(S4 "crl?uri=%s", qcnl_split(chain).cdp);
 	qcnl_fini(&q);
-	ck_assert_int_eq(qcnl_get(&q, &h, target.p, NULL, NULL), QCNL_SUCCESS);
-	root = house_get(&h, S4 "rootcacrl?encoding=der");
+	ck_assert_int_eq(qcnl_get(&q, &h, target, NULL, NULL), QCNL_SUCCESS);
+	root = keep(house_get(&h, S4 "rootcacrl?encoding=der"));
 	ck_assert_uint_eq(root.len, q.body.len);
 	ck_assert_int_eq(memcmp(root.body, q.body.p, root.len), 0);
+	qcnl_fini(&q);
 	house_stop(&h);
 }
 END_TEST
@@ -398,13 +394,14 @@ START_TEST(test_r7_cache_control_does_not_matter_to_it)
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	house_restart(&h, &o);
 	clock_offset_set(31 * 86400);
-	r = house_get(&h, S4 "qe/identity?update=standard");
+	r = keep(house_get(&h, S4 "qe/identity?update=standard"));
 	expect_header(&r, "Cache-Control", "max-age=0");
 	ck_assert_int_eq(qcnl_get(&q, &h, S4 "qe/identity?update=standard",
 			     NULL, NULL),
 	    QCNL_SUCCESS);
 	ck_assert_int_eq(qcnl_collateral(&q, IDENTITY, NULL, &chain),
 	    QCNL_SUCCESS);
+	qcnl_fini(&q);
 	house_stop(&h);
 }
 END_TEST
@@ -413,15 +410,16 @@ END_TEST
 START_TEST(test_r8_the_ppid_is_no_part_of_the_key)
 {
 	struct sim_platform p = sim_platform(SIM_DIRECT);
-	char *a = house_pckcert(&p, 1), *b = house_pckcert(&p, 2);
-	char *zeros = house_pckcert(&p, 0);
+	char *a = keep_text(house_pckcert(&p, 1)),
+	     *b = keep_text(house_pckcert(&p, 2));
+	char *zeros = keep_text(house_pckcert(&p, 0));
 	struct edge_reply first, second, third;
 
 	house_start(&h, NULL);
 	ck_assert_str_ne(a, b);
-	first = house_get(&h, a);
-	second = house_get(&h, b);
-	third = house_get(&h, zeros);
+	first = keep(house_get(&h, a));
+	second = keep(house_get(&h, b));
+	third = keep(house_get(&h, zeros));
 	ck_assert_int_eq(first.status, 200);
 	expect_header(&second, "X-Cache", "HIT");
 	expect_header(&third, "X-Cache", "HIT");
@@ -448,7 +446,7 @@ START_TEST(test_r9_statuses_become_the_right_errors)
 {
 	struct house_opts o = { .mode = certs[_i].mode };
 	struct sim_platform p = sim_platform(certs[_i].kind);
-	char *target = house_pckcert(&p, 1);
+	char *target = keep_text(house_pckcert(&p, 1));
 	struct qcnl q;
 
 	house_start(&h, &o);
@@ -502,14 +500,13 @@ START_TEST(test_r10_crls_are_what_was_asked_for)
 
 	house_start(&h, NULL);
 	for (i = 0; i < sizeof(crls) / sizeof(crls[0]); i++) {
-		r = house_get(&h, crls[i].target);
+		r = keep(house_get(&h, crls[i].target));
 		ck_assert_msg(qcnl_sniff(r.body, r.len) == crls[i].is, "%s",
 		    crls[i].target);
 		/* lower case, and no line end behind it */
 		if (crls[i].is == QCNL_CRL_HEX)
 			ck_assert_uint_eq(strspn(r.body, "0123456789abcdef"),
 			    r.len);
-		edge_reply_free(&r);
 	}
 	house_stop(&h);
 }
@@ -520,11 +517,10 @@ START_TEST(test_r10a_texts_have_no_nul)
 	struct edge_reply r;
 
 	house_start(&h, NULL);
-	r = house_get(&h, calls[_i].target);
+	r = keep(house_get(&h, calls[_i].target));
 	if (calls[_i].json)
 		ck_assert_ptr_null(memchr(r.body, 0, r.len));
 	ck_assert_ptr_null(strstr(r.text, "%00"));
-	edge_reply_free(&r);
 	house_stop(&h);
 }
 END_TEST
@@ -558,11 +554,13 @@ START_TEST(test_r11_http2_is_not_offered)
 	edge_tls_send(ssl,
 	    "GET " S4 "rootcacrl HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	edge_tls_read(ssl, &r);
+	keep(r);
 	ck_assert_int_eq(r.status, 200);
 	/* and not without asking, either */
 	ck_assert_int_eq(SSL_write(ssl, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24),
 	    24);
 	edge_tls_read(ssl, &r);
+	keep(r);
 	ck_assert_int_eq(r.status, 400);
 	SSL_free(ssl);
 	close(fd);

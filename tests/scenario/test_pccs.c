@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "tests/kit/document.h"
 #include "tests/kit/house.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/quote.h"
 
 #include <check.h>
@@ -82,7 +83,7 @@ START_TEST(test_a_miss_is_fetched_once_and_then_a_hit)
 	unsigned long asked;
 
 	house_start(&h, NULL);
-	miss = house_get(&h, objects[_i].target);
+	miss = keep(house_get(&h, objects[_i].target));
 	ck_assert_msg(miss.status == 200, "%s", miss.text);
 	expect_header(&miss, "X-Cache", "MISS");
 	expect_header(&miss, "Content-Type", objects[_i].type);
@@ -92,7 +93,7 @@ START_TEST(test_a_miss_is_fetched_once_and_then_a_hit)
 	asked = sim_count(h.sim, NULL);
 	ck_assert_uint_le(asked - sim_count(h.sim, "*rootca*"), 1);
 	ck_assert_uint_le(sim_count(h.sim, "*rootca*"), 1);
-	hit = house_get(&h, objects[_i].target);
+	hit = keep(house_get(&h, objects[_i].target));
 	expect_header(&hit, "X-Cache", "HIT");
 	ck_assert(has_header(&hit, "Age"));
 	ck_assert(has_header(&hit, "Request-ID"));
@@ -100,7 +101,8 @@ START_TEST(test_a_miss_is_fetched_once_and_then_a_hit)
 	ck_assert(house_same_body(&miss, &hit));
 	ck_assert_uint_eq(sim_count(h.sim, NULL), asked);
 	if (objects[_i].upstream != NULL) {
-		pcs = house_upstream(&h, "GET", objects[_i].upstream, NULL);
+		pcs =
+		    keep(house_upstream(&h, "GET", objects[_i].upstream, NULL));
 		ck_assert_int_eq(pcs.status, 200);
 		ck_assert_uint_eq(pcs.len, hit.len);
 	}
@@ -117,12 +119,12 @@ START_TEST(test_bodies_are_the_bytes_of_upstream)
 	struct house_opts o = { .sim = &sim };
 
 	house_start(&h, &o);
-	ours = house_get(&h, S4 "pckcrl?ca=platform&encoding=der");
-	pcs = house_upstream(&h, "GET", S4 "pckcrl?ca=platform&encoding=der",
-	    NULL);
+	ours = keep(house_get(&h, S4 "pckcrl?ca=platform&encoding=der"));
+	pcs = keep(house_upstream(&h, "GET",
+	    S4 "pckcrl?ca=platform&encoding=der", NULL));
 	ck_assert(house_same_body(&ours, &pcs));
-	ours = house_get(&h, S4 "crl?uri=" CDP);
-	pcs = house_upstream(&h, "GET", "/IntelSGXRootCA.der", NULL);
+	ours = keep(house_get(&h, S4 "crl?uri=" CDP));
+	pcs = keep(house_upstream(&h, "GET", "/IntelSGXRootCA.der", NULL));
 	ck_assert(house_same_body(&ours, &pcs));
 	house_stop(&h);
 }
@@ -134,16 +136,17 @@ START_TEST(test_an_etag_spares_the_body)
 	char header[160];
 
 	house_start(&h, NULL);
-	first = house_get(&h, S4 "qe/identity");
+	first = keep(house_get(&h, S4 "qe/identity"));
 	snprintf(header, sizeof(header), "If-None-Match: \"x\", W/%s\r\n",
 	    edge_header(&first, "ETag"));
-	second = house_send(&h, "GET", S4 "qe/identity", header, SPAN_NONE);
+	second =
+	    keep(house_send(&h, "GET", S4 "qe/identity", header, SPAN_NONE));
 	ck_assert_int_eq(second.status, 304);
 	ck_assert_uint_eq(second.len, 0);
 	ck_assert(has_header(&second, "Cache-Control"));
 	ck_assert(has_header(&second, "ETag"));
-	second = house_send(&h, "GET", S4 "qe/identity",
-	    "If-None-Match: \"x\"\r\n", SPAN_NONE);
+	second = keep(house_send(&h, "GET", S4 "qe/identity",
+	    "If-None-Match: \"x\"\r\n", SPAN_NONE));
 	ck_assert_int_eq(second.status, 200);
 	ck_assert(house_same_body(&first, &second));
 	house_stop(&h);
@@ -213,17 +216,15 @@ START_TEST(test_every_v3_answer_warns)
 
 	house_start(&h, NULL);
 	for (i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-		r = house_get(&h, targets[i]);
+		r = keep(house_get(&h, targets[i]));
 		expect_header(&r, "Warning",
 		    "299 - \"PCS API version 3 is no longer available. Cached "
 		    "collateral downloaded from API version 3 is deprecated, "
 		    "will not be refreshed, and may expire. Please migrate to "
 		    "API version 4.\"");
-		edge_reply_free(&r);
 	}
-	r = house_get(&h, S4 "rootcacrl");
+	r = keep(house_get(&h, S4 "rootcacrl"));
 	ck_assert(!has_header(&r, "Warning"));
-	edge_reply_free(&r);
 	house_stop(&h);
 }
 END_TEST
@@ -247,22 +248,23 @@ START_TEST(test_pckcert_is_fetched_once_for_a_platform)
 {
 	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 1));
 	struct edge_reply first, second;
-	char *target = house_pckcert(&p, 1), *again = house_pckcert(&p, 2);
+	char *target = keep_text(house_pckcert(&p, 1)),
+	     *again = keep_text(house_pckcert(&p, 2));
 
 	house_start(&h, NULL);
-	first = house_get(&h, target);
+	first = keep(house_get(&h, target));
 	ck_assert_msg(first.status == 200, "%s", first.text);
 	expect_header(&first, "X-Cache", "MISS");
 	expect_header(&first, "SGX-FMSPC", p.fmspc);
 	expect_header(&first, "SGX-PCK-Certificate-CA-Type", "PLATFORM");
 	expect_header(&first, "Content-Type", "application/x-pem-file");
-	second = house_get(&h, again);
+	second = keep(house_get(&h, again));
 	expect_header(&second, "X-Cache", "HIT");
 	ck_assert(house_same_body(&first, &second));
 	ck_assert_uint_eq(sim_count(h.sim, "*pckcerts*"), 1);
 	/* and it is still there in a new process */
 	house_restart(&h, NULL);
-	second = house_get(&h, again);
+	second = keep(house_get(&h, again));
 	expect_header(&second, "X-Cache", "HIT");
 	ck_assert(house_same_body(&first, &second));
 	ck_assert_uint_eq(sim_count(h.sim, "*pckcerts*"), 1);
@@ -273,10 +275,10 @@ END_TEST
 START_TEST(test_pckcert_of_an_unknown_platform_needs_a_ppid)
 {
 	struct sim_platform p = sim_platform(SIM_CLIENT);
-	char *target = house_pckcert(&p, 0), *without;
+	char *target = keep_text(house_pckcert(&p, 0)), *without;
 	char *from, *to;
 
-	without = strdup(target);
+	without = keep_printf("%s", target);
 	from = strstr(without, "&encrypted_ppid=");
 	to = strstr(from, "&cpusvn=");
 	memmove(from, to, strlen(to) + 1);
@@ -409,14 +411,14 @@ START_TEST(test_req_mode_keeps_what_could_not_be_fetched_in_the_queue)
 {
 	struct house_opts o = { .mode = "req" };
 	struct sim_platform p = sim_platform(SIM_UNKNOWN);
-	char *body = house_registration(&p, 1, NULL);
+	char *body = keep_text(house_registration(&p, 1, NULL));
 	struct edge_reply r;
 
 	house_start(&h, &o);
-	r = house_register(&h, "", body);
+	r = keep(house_register(&h, "", body));
 	ck_assert_int_eq(r.status, 404);
 	expect_header(&r, "Larder-Reason", "upstream-404");
-	r = house_admin(&h, "GET", S4 "platforms", NULL);
+	r = keep(house_admin(&h, "GET", S4 "platforms", NULL));
 	expect_header(&r, "platform-count", "1");
 	ck_assert_ptr_nonnull(strstr(r.body, p.qe_id));
 	house_stop(&h);
@@ -431,7 +433,8 @@ START_TEST(test_offline_register_hand_out_upload_fetch)
 	struct sim_platform p[3] = { sim_platform(SIM_CLIENT),
 		sim_platform(SIM_NUMBER(SIM_INDIRECT, 1)),
 		sim_platform(SIM_NUMBER(SIM_TDX, 1)) };
-	char *manifest = sim_manifest(&p[1], 1), *document, target[120];
+	char *manifest = keep_text(sim_manifest(&p[1], 1)), *document,
+	     target[120];
 	struct edge_reply list, again;
 	unsigned long asked;
 	int i;
@@ -441,13 +444,13 @@ START_TEST(test_offline_register_hand_out_upload_fetch)
 	expect_registered(&h, &p[1], manifest);
 	expect_registered(&h, &p[2], NULL);
 	ck_assert_uint_eq(sim_count(h.sim, NULL), 0);
-	list = house_admin(&h, "GET", S4 "platforms", NULL);
+	list = keep(house_admin(&h, "GET", S4 "platforms", NULL));
 	expect_header(&list, "platform-count", "3");
 	expect_header(&list, "Content-Type", "application/json");
-	again = house_admin(&h, "GET", S4 "platforms", NULL);
+	again = keep(house_admin(&h, "GET", S4 "platforms", NULL));
 	expect_header(&again, "platform-count", "0");
 	ck_assert_str_eq(again.body, "[]");
-	document = document_make(&h, list.body);
+	document = keep_text(document_make(&h, list.body));
 	asked = sim_count(h.sim, NULL);
 	expect_admin(&h, "PUT", S4 "platformcollateral", document, 200);
 	for (i = 0; i < 3; i++)
@@ -478,12 +481,12 @@ START_TEST(test_an_upload_that_does_not_verify_changes_nothing)
 
 	house_start(&h, &o);
 	expect_registered(&h, &p, NULL);
-	list = house_admin(&h, "GET", S4 "platforms?peek=1", NULL);
-	document = document_make(&h, list.body);
+	list = keep(house_admin(&h, "GET", S4 "platforms?peek=1", NULL));
+	document = keep_text(document_make(&h, list.body));
 	at = strstr(document, "\"tcbEvaluationDataNumber\": 17");
 	ck_assert_ptr_nonnull(at);
 	at[28] = '8';
-	r = house_admin(&h, "PUT", S4 "platformcollateral", document);
+	r = keep(house_admin(&h, "PUT", S4 "platformcollateral", document));
 	ck_assert_int_eq(r.status, 460);
 	ck_assert_str_eq(r.body,
 	    "The integrity of the data can't be verified.");
@@ -503,14 +506,15 @@ START_TEST(test_a_head_or_a_peek_leaves_the_queue)
 
 	house_start(&h, &o);
 	expect_registered(&h, &p, NULL);
-	r = house_send(&h, "HEAD", S4 "platforms",
-	    "admin-token: " HOUSE_ADMIN "\r\n", SPAN_NONE);
+	r = keep(house_send(&h, "HEAD", S4 "platforms",
+	    "admin-token: " HOUSE_ADMIN "\r\n", SPAN_NONE));
 	expect_header(&r, "platform-count", "1");
-	r = house_admin(&h, "GET", S4 "platforms?source=reg&peek=1", NULL);
+	r = keep(
+	    house_admin(&h, "GET", S4 "platforms?source=reg&peek=1", NULL));
 	expect_header(&r, "platform-count", "1");
-	r = house_admin(&h, "GET", S4 "platforms?source=", NULL);
+	r = keep(house_admin(&h, "GET", S4 "platforms?source=", NULL));
 	expect_header(&r, "platform-count", "1");
-	r = house_admin(&h, "GET", S4 "platforms", NULL);
+	r = keep(house_admin(&h, "GET", S4 "platforms", NULL));
 	expect_header(&r, "platform-count", "0");
 	house_stop(&h);
 }
@@ -526,12 +530,12 @@ START_TEST(test_stale_is_served_marked_while_upstream_is_away)
 	struct edge_reply fresh, stale;
 
 	house_start(&h, &o);
-	fresh = house_get(&h, S4 "tcb?fmspc=00606A000000");
+	fresh = keep(house_get(&h, S4 "tcb?fmspc=00606A000000"));
 	sim_down(h.sim);
 	clock_offset_set(29 * DAY);
 	expect_get(&h, S4 "tcb?fmspc=00606A000000", 200, NULL);
 	clock_offset_set(31 * DAY);
-	stale = house_get(&h, S4 "tcb?fmspc=00606A000000");
+	stale = keep(house_get(&h, S4 "tcb?fmspc=00606A000000"));
 	ck_assert_int_eq(stale.status, 200);
 	expect_header(&stale, "X-Cache", "STALE");
 	expect_header(&stale, "Warning", "110 - \"Response is Stale\"");
@@ -540,10 +544,9 @@ START_TEST(test_stale_is_served_marked_while_upstream_is_away)
 	ck_assert(house_same_body(&fresh, &stale));
 	/* the upstream's return ends it */
 	sim_up(h.sim);
-	while (stale = house_get(&h, S4 "tcb?fmspc=00606A000000"),
+	while (stale = keep(house_get(&h, S4 "tcb?fmspc=00606A000000")),
 	    strcmp(edge_header(&stale, "X-Cache"), "STALE") == 0) {
 		ck_assert_int_eq(stale.status, 200);
-		edge_reply_free(&stale);
 		/* past the circuit's rest */
 		clock_offset_set(clock_offset() + 60);
 		upstream_tick(h.upstream, NULL, NULL);
@@ -552,7 +555,7 @@ START_TEST(test_stale_is_served_marked_while_upstream_is_away)
 	/* and past the bound it is gone */
 	sim_down(h.sim);
 	clock_offset_set(clock_offset() + 41 * DAY);
-	stale = house_get(&h, S4 "tcb?fmspc=00606A000000");
+	stale = keep(house_get(&h, S4 "tcb?fmspc=00606A000000"));
 	ck_assert(stale.status == 502 || stale.status == 503);
 	house_stop(&h);
 }
@@ -568,7 +571,7 @@ START_TEST(test_stale_in_other_modes_is_served_without_asking)
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	house_restart(&h, &o);
 	clock_offset_set(31 * DAY);
-	stale = house_get(&h, S4 "qe/identity");
+	stale = keep(house_get(&h, S4 "qe/identity"));
 	ck_assert_int_eq(stale.status, 200);
 	expect_header(&stale, "X-Cache", "STALE");
 	clock_offset_set(42 * DAY);
