@@ -69,6 +69,7 @@ struct config {
 			char *api_key_file;
 			char *api_key; /* what the file or environment held */
 			struct config_list root_crl_urls;
+			bool hand_on_pckcerts;
 		} pcs;
 		struct {
 			struct config_list urls;

@@ -41,6 +41,8 @@ void api_evalnums(struct req *);
 void api_fmspcs(struct req *);
 /* api_pckcert.c */
 void api_pckcert(struct req *);
+/* api_pckcerts.c */
+void api_pckcerts(struct req *);
 /* api_platforms.c */
 void api_platforms_post(struct req *);
 void api_platforms_get(struct req *);

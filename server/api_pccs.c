@@ -299,6 +299,8 @@ const struct route routes_pccs[] = {
 	OPEN_S4("qae/identity", api_identity),
 	OPEN_S4("tcbevaluationdatanumbers", api_evalnums),
 	OPEN_S4("fmspcs", api_fmspcs),
+	{ SERVE_PCCS, GET | POST, S4 "pckcerts", ROLE_NONE, NULL, BODY_SMALL,
+	    api_pckcerts, NULL },
 	OPEN(T4 "tcb", api_tcb, NULL),
 	OPEN(T4 "qe/identity", api_identity, NULL),
 	OPEN(T4 "tcbevaluationdatanumbers", api_evalnums, NULL),

@@ -46,6 +46,13 @@ enum err param_pckcert(param_fn, void *src, struct platform_ask *out,
 /* The body of POST platforms (pccs-api 6.9). */
 enum err param_platform(struct span json, struct platform_ask *out, enum ppid *,
     struct why *) MUST_CHECK;
+/* GET pckcerts: the encrypted PPID, which must be there and not zeros, and
+ * the PCE-ID.  POST pckcerts: {"platformManifest","pceid"} (pcs-upstream 2).
+ * No QE-ID comes with either. */
+enum err param_pckcerts(param_fn, void *src, struct platform_ask *out,
+    struct why *) MUST_CHECK;
+enum err param_pckcerts_body(struct span json, struct platform_ask *out,
+    struct why *) MUST_CHECK;
 /* The platform alone, for explain: qeid and pceid. */
 enum err param_platform_id(param_fn, void *src, struct platform_id *out,
     struct why *) MUST_CHECK;

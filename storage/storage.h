@@ -312,6 +312,22 @@ struct pckcerts_raw {
 void storage_admit_platform(struct storage *, const struct platform_ask *,
     const struct pckcerts_raw *, store_answer_fn, void *arg);
 
+/*
+ * A pckcerts answer that belongs to somebody else (pccs-api 10): through the
+ * gate and made ready to be handed on; nothing of it is kept.  Immutable.
+ */
+struct pck_list {
+	_Atomic unsigned refs;
+	struct blob *head; /* all header lines but Cache-Control */
+	struct blob *body; /* exactly as received */
+};
+struct pck_list *pck_list_ref(struct pck_list *);
+void pck_list_unref(struct pck_list *);
+typedef void (*store_pck_list_fn)(void *arg, enum err, const struct why *,
+    struct pck_list *);
+void storage_judge_pckcerts(struct storage *, const char *pce_id,
+    const struct pckcerts_raw *, store_pck_list_fn, void *arg);
+
 /* POST platforms (caching-and-selection 5). */
 enum reg_state {
 	REG_NEW = 0,

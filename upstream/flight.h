@@ -40,12 +40,14 @@ struct waiter {
 		store_coll_fn coll;
 		store_answer_fn answer;
 		store_done_fn done;
+		store_pck_list_fn list;
 	} fn;
 	void *arg;
 	/* the result */
 	struct why why; /* why.err is the error */
 	struct coll *coll;
 	struct pck_answer *answer;
+	struct pck_list *list;
 	/* what a platform's waiter asked for; its blobs are owned */
 	struct platform_ask ask;
 	unsigned asked; /* flights it has waited for */

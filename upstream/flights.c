@@ -133,6 +133,7 @@ waiter_free(struct waiter *w)
 	must(w->magic == WAITER_MAGIC);
 	coll_unref(w->coll);
 	pck_answer_unref(w->answer);
+	pck_list_unref(w->list);
 	blob_unref(w->ask.enc_ppid);
 	blob_unref(w->ask.manifest);
 	w->magic = 0;

@@ -101,6 +101,11 @@ struct platform_label {
 };
 struct platform_label platform_label(const struct platform_id *);
 
+/* --- handon.c --------------------------------------------------------- */
+
+/* What upstream_pckcerts() says; the waiter, with its ask, is stolen. */
+void handon_want(struct upstream *, struct waiter *);
+
 /* --- plan.c ----------------------------------------------------------- */
 
 struct plan *plan_new(struct upstream *);

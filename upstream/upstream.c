@@ -346,6 +346,35 @@ upstream_platform(struct upstream *up, const struct platform_ask *ask,
 }
 
 static void
+list_tell(struct waiter *w)
+{
+	w->fn.list(w->arg, w->why.err, &w->why, w->list);
+}
+
+static void
+pckcerts_run(struct msg *m)
+{
+	struct call *c = msg_of(m, struct call, msg);
+
+	handon_want(c->up, c->waiter);
+	call_free(c);
+}
+
+void
+upstream_pckcerts(struct upstream *up, const struct platform_ask *ask,
+    long wait_ms, store_pck_list_fn fn, void *arg)
+{
+	struct call *c = call_new(up);
+
+	must(wait_ms >= 0);
+	must(ask->manifest != NULL || pcs_has_ppid(ask));
+	c->waiter = waiter_new(wait_ms, list_tell, arg);
+	c->waiter->fn.list = fn;
+	c->waiter->ask = platform_ask_copy(ask);
+	msg_send(up->loop, &c->msg, pckcerts_run);
+}
+
+static void
 refetch_run(struct msg *m)
 {
 	struct call *c = msg_of(m, struct call, msg);

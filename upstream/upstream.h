@@ -63,6 +63,13 @@ void upstream_platform(struct upstream *, const struct platform_ask *,
 void upstream_refetch(struct upstream *, const struct platform_id *);
 
 /*
+ * A pckcerts list for somebody behind us (pccs-api 10): asked for with the
+ * PPID or manifest of the ask, judged, not kept.  The ask has no QE-ID.
+ */
+void upstream_pckcerts(struct upstream *, const struct platform_ask *,
+    long wait_ms, store_pck_list_fn, void *arg);
+
+/*
  * Make sure the verification collateral a registration needs is cached
  * (caching-and-selection 5): both PCK CRLs, root CRL, QE, QVE and TDQE
  * identities of the update types asked.

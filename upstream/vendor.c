@@ -69,6 +69,9 @@ vendor_status(const struct reply *r, struct why *why)
 	case 429:
 		e = ERR_UP_THROTTLED;
 		break;
+	case 462: /* of a larder: what PCS says with entries "Not available" */
+		e = ERR_NOT_AVAILABLE;
+		break;
 	default:
 		e = ERR_UP_ERROR;
 		break;

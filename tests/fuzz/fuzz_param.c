@@ -1,4 +1,5 @@
-/* What clients send: query values and the body of POST platforms. */
+/* What clients send: query values, the bodies of POST platforms and of POST
+ * pckcerts. */
 #include "config/base/must.h"
 #include "server/param.h"
 #include "tests/fuzz/fuzz.h"
@@ -75,6 +76,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (param_platform(span_of(data, len), &ask, &ppid, NULL) == ERR_OK) {
 		must(ask.has_tcb != (ask.manifest != NULL));
+		ask_fini(&ask);
+	}
+	if (param_pckcerts_body(span_of(data, len), &ask, NULL) == ERR_OK) {
+		must(ask.manifest != NULL && ask.enc_ppid == NULL);
+		must(strlen(ask.id.pce_id) == 4);
 		ask_fini(&ask);
 	}
 	value = xcalloc(1, len + 1);
