@@ -23,6 +23,8 @@ line_next(struct span *s)
 {
 	struct span line = { s->p, 0 };
 
+	if (s->len == 0) /* p may be NULL */
+		return line;
 	while (line.len < s->len && s->p[line.len] != '\n')
 		line.len++;
 	s->p += line.len;

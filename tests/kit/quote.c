@@ -41,6 +41,24 @@ add_point(struct buf *b, EVP_PKEY *key)
 	buf_add(b, point + 1, 64);
 }
 
+static unsigned
+body_type(const struct kit_quote *q)
+{
+	if (q->version == 5 && q->body_type != 0)
+		return q->body_type;
+	if (q->tee == TEE_SGX)
+		return 1;
+	return q->version == 5 ? 3 : 2;
+}
+
+static size_t
+body_len(const struct kit_quote *q)
+{
+	static const size_t lens[] = { 0, REPORT_LEN, 584, 648, 885 };
+
+	return lens[body_type(q)];
+}
+
 static void
 add_header(struct buf *b, const struct kit_quote *q)
 {
@@ -52,22 +70,15 @@ add_header(struct buf *b, const struct kit_quote *q)
 	add_fill(b, 0x51, 16);
 	add_fill(b, 0, 4);
 	if (q->version == 5) {
-		add_le(b, q->tee == TEE_SGX ? 1 : 3, 2);
-		add_le(b, q->tee == TEE_SGX ? 384 : 648, 4);
+		add_le(b, body_type(q), 2);
+		add_le(b, body_len(q), 4);
 	}
-}
-
-static size_t
-body_len(const struct kit_quote *q)
-{
-	if (q->tee == TEE_SGX)
-		return REPORT_LEN;
-	return q->version == 5 ? 648 : 584;
 }
 
 /* The QE's report: its user data binds the attestation key. */
 static void
-add_qe_report(struct buf *b, EVP_PKEY *ak, struct span auth)
+add_qe_report(struct buf *b, const struct kit_quote *q, EVP_PKEY *ak,
+    struct span auth)
 {
 	struct buf bound = BUF_INIT;
 	unsigned char digest[32];
@@ -76,7 +87,10 @@ add_qe_report(struct buf *b, EVP_PKEY *ak, struct span auth)
 	buf_span(&bound, auth);
 	sha256(buf_view(&bound), digest);
 	buf_free(&bound);
-	add_fill(b, 0, 320);
+	if (q->qe_report != NULL)
+		buf_add(b, q->qe_report, 320);
+	else
+		add_fill(b, 0, 320);
 	buf_add(b, digest, sizeof(digest));
 	add_fill(b, 0, 32);
 }
@@ -111,7 +125,7 @@ add_qe_part(struct buf *b, const struct pki *pki, const struct kit_quote *q,
 	struct buf chain = BUF_INIT, report = BUF_INIT;
 	unsigned char sig[64];
 
-	add_qe_report(&report, ak, span_of(auth, sizeof(auth)));
+	add_qe_report(&report, q, ak, span_of(auth, sizeof(auth)));
 	pki_sign(pck, buf_view(&report), sig);
 	buf_span(b, buf_view(&report));
 	buf_add(b, sig, sizeof(sig));
@@ -134,7 +148,10 @@ kit_quote(const struct pki *pki, const struct kit_quote *q)
 	unsigned char sig[64];
 
 	add_header(&b, q);
-	add_fill(&b, 0x42, body_len(q));
+	if (q->body != NULL)
+		buf_add(&b, q->body, body_len(q));
+	else
+		add_fill(&b, 0x42, body_len(q));
 	pki_sign(ak, buf_view(&b), sig);
 	buf_add(&data, sig, sizeof(sig));
 	add_point(&data, ak);

@@ -13,6 +13,12 @@ struct kit_quote {
 	struct pki_pck pck;
 	const char *chain_end; /* what follows the chain; NULL: "\n" and NUL */
 	size_t padding;        /* zeros behind the quote */
+	/* Version 5: 1 to 4; 0: 1 or 3 as the TEE says. */
+	unsigned body_type;
+	/* The body; NULL: 0x42 throughout.  As long as its type wants. */
+	const unsigned char *body;
+	/* 320 octets of the QE's report, before its report data; NULL: zero. */
+	const unsigned char *qe_report;
 };
 
 /* The caller's to unref. */
