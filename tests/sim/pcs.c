@@ -108,7 +108,7 @@ issue_at(const struct ask *ask)
 {
 	if (!ask_fault(ask, SIM_OLDER))
 		return ask->now;
-	return ask->now - (ask->fault.arg > 0 ? ask->fault.arg : DAY);
+	return ask->now - (ask->fault.arg != 0 ? ask->fault.arg : DAY);
 }
 
 /* --- TCB info --------------------------------------------------------- */
@@ -184,7 +184,7 @@ crl_now(struct ask *ask, enum pki_who who)
 	pthread_mutex_lock(&sim->lock);
 	c.this_update = world_crl_at(sim, who, ask->now);
 	if (ask_fault(ask, SIM_OLDER))
-		c.this_update -= ask->fault.arg > 0 ? ask->fault.arg : DAY;
+		c.this_update -= ask->fault.arg != 0 ? ask->fault.arg : DAY;
 	c.n_revoked = sim->n_revoked[who];
 	c.revoked = (const char *const *)sim->revoked[who];
 	der = pki_crl(sim->pki, &c);

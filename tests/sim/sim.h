@@ -54,7 +54,8 @@ const struct pki *sim_pki(const struct sim *);
 	FAULT(SIM_OVERSIZE, "oversize", "200 and arg bytes, default 64 MB")    \
 	FAULT(SIM_LIE, "lie", "signed falsely: enum pki_lie in lie")           \
 	FAULT(SIM_OTHER, "other", "honest, but another object than asked")     \
-	FAULT(SIM_OLDER, "older", "dates arg seconds back, default a day")     \
+	FAULT(SIM_OLDER, "older",                                              \
+	    "dates arg seconds back, default a day; ahead if negative")        \
 	FAULT(SIM_LOWER, "lower", "evaluation number lower by arg, or 1")      \
 	FAULT(SIM_NO_CHAIN, "no-chain", "without the issuer-chain header")     \
 	FAULT(SIM_CORRUPT, "corrupt", "one bit at arg/1000 of the body")       \
