@@ -409,8 +409,8 @@ START_TEST(test_a_crl_whose_chain_nobody_has_is_left_out)
 {
 	struct coll_key processor = key_pck_crl(PCK_CA_PROCESSOR);
 	struct coll_key platform = key_pck_crl(PCK_CA_PLATFORM);
-	json_t *chains = json_object_get(certificates(),
-	    "SGX-PCK-Certificate-Issuer-Chain");
+	json_t *chains =
+	    json_object_get(certificates(), "SGX-PCK-Certificate-Issuer-Chain");
 
 	json_array_clear(json_object_get(coll(), "pck_certs"));
 	json_object_del(chains, "PROCESSOR");
