@@ -141,16 +141,13 @@ house_reload(struct house *h, const struct house_opts *o)
 	h->config = next;
 }
 
-void
-house_stop(struct house *h)
+static void
+house_unlink(const struct house *h)
 {
 	char path[400];
 	struct dirent *d;
-	DIR *dir;
+	DIR *dir = opendir(h->dir);
 
-	house_down(h);
-	sim_stop(h->sim);
-	dir = opendir(h->dir);
 	must(dir != NULL);
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.') {
@@ -159,6 +156,22 @@ house_stop(struct house *h)
 			unlink(path);
 		}
 	closedir(dir);
+}
+
+void
+house_fresh(struct house *h, const struct house_opts *o)
+{
+	house_down(h);
+	house_unlink(h);
+	house_up(h, o);
+}
+
+void
+house_stop(struct house *h)
+{
+	house_down(h);
+	sim_stop(h->sim);
+	house_unlink(h);
 	rmdir(h->dir);
 	clock_offset_set(0);
 	keep_end();

@@ -44,6 +44,8 @@ void house_restart(struct house *, const struct house_opts *);
 /* The two halves of that. */
 void house_down(struct house *);
 void house_up(struct house *, const struct house_opts *);
+/* The same with an empty database. */
+void house_fresh(struct house *, const struct house_opts *);
 void house_stop(struct house *);
 /* The two halves of a restart. */
 void house_down(struct house *);

@@ -79,6 +79,7 @@ static const struct {
 	{ "POST", "/v1/refresh?key=tcb/sgx/4/00906ED50000/standard", 200,
 	    "*tcb[?]fmspc*" },
 	{ "POST", "/v1/refresh?key=nonsense", 400, NULL },
+	{ "POST", "/v1/refresh?key=certs&fmspc=nonsense", 400, NULL },
 };
 
 START_TEST(test_refresh_in_every_form)
@@ -144,6 +145,8 @@ START_TEST(test_refresh_offline_is_503_and_async_is_202)
 	ck_assert_uint_eq(r.len, 0);
 	expect_header(&r, "Larder-Reason", "offline");
 	ck_assert(has_header(&r, "Retry-After"));
+	r = keep(house_admin(&h, "POST", "/v1/refresh?key=rootcrl", NULL));
+	ck_assert_int_eq(r.status, 503);
 	house_stop(&h);
 }
 END_TEST
@@ -289,7 +292,7 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 {
 	struct house_opts offline = { .mode = "offline" };
 	struct edge_reply bundle, r;
-	char path[120], *at;
+	char *at;
 
 	house_start(&h, NULL);
 	expect_get(&h, S4 "qe/identity", 200, NULL);
@@ -298,14 +301,11 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 	expect_get(&h, S4 "fmspcs", 200, NULL);
 	bundle = keep(house_admin(&h, "GET", "/v1/export", NULL));
 	ck_assert_int_eq(bundle.status, 200);
-	/* another larder with an empty database */
-	snprintf(path, sizeof(path), "%s/larder.db", h.dir);
+	/* what is held already is left alone */
 	house_restart(&h, &offline);
 	expect_admin(&h, "POST", "/v1/import", bundle.body, 200);
-	snprintf(path, sizeof(path), "%s", h.dir);
-	snprintf(h.dir, sizeof(h.dir), "/tmp/larder-house-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(h.dir));
-	house_restart(&h, &offline);
+	/* another larder with an empty database */
+	house_fresh(&h, &offline);
 	expect_get(&h, S4 "qe/identity", 404, "not-cached");
 	expect_admin(&h, "POST", "/v1/import", bundle.body, 200);
 	expect_get(&h, S4 "qe/identity", 200, NULL);
@@ -322,10 +322,72 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 	expect_admin(&h, "POST", "/v1/import", "{\"larder_bundle\":2}", 400);
 	expect_admin(&h, "POST", "/v1/import", "nonsense", 400);
 	house_stop(&h);
-	memcpy(h.dir, path, sizeof(h.dir));
-	ck_assert_ptr_null(strstr(path, ".."));
-	snprintf(path, sizeof(path), "rm -rf '%s'", h.dir);
-	ck_assert_int_eq(system(path), 0);
+}
+END_TEST
+
+/* Each object stands for itself: what is wrong is listed, the rest is in. */
+START_TEST(test_an_import_lists_what_it_could_not_take)
+{
+	struct house_opts offline = { .mode = "offline" };
+	struct edge_reply bundle, r;
+	json_t *list;
+	char *at;
+
+	house_start(&h, NULL);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	bundle = keep(house_admin(&h, "GET", "/v1/export", NULL));
+	house_fresh(&h, &offline);
+	/* in front of the honest objects */
+	at = strstr(bundle.body, "\"objects\":[") + 11;
+	r = keep(house_admin(&h, "POST", "/v1/import",
+	    keep_printf("%.*s{\"key\":\"identity/qve/4/early\"},"
+			"{\"key\":\"nonsense\",\"body\":\"x\"},{},7,"
+			"{\"key\":\"pckcrl/platform\",\"der\":\"!\"},%s",
+		(int)(at - bundle.body), bundle.body, at)));
+	ck_assert_int_eq(r.status, 460);
+	expect_header(&r, "Larder-Reason", "integrity");
+	list = keep_json(json_loadb(r.body, r.len, 0, NULL));
+	ck_assert_uint_eq(json_array_size(list), 7);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, S4 "rootcacrl", 200, NULL);
+	house_stop(&h);
+}
+END_TEST
+
+/* The same door takes the reference's document. */
+START_TEST(test_an_import_takes_a_document_of_the_reference)
+{
+	struct house_opts offline = { .mode = "offline" };
+	char *document, *at;
+
+	house_start(&h, &offline);
+	document = keep_text(document_make(&h, "[]"));
+	expect_admin(&h, "POST", "/v1/import", document, 200);
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	at = strstr(document, "\\\"isvprodid\\\":");
+	ck_assert_ptr_nonnull(at);
+	at[15] = '7';
+	expect_admin(&h, "POST", "/v1/import", document, 460);
+	expect_admin(&h, "POST", "/v1/import?force=1", document, 460);
+	house_stop(&h);
+}
+END_TEST
+
+/* An older one does not replace what is held, unless it is forced. */
+START_TEST(test_an_older_upload_needs_force)
+{
+	struct house_opts offline = { .mode = "offline" };
+	char *older, *newer;
+
+	house_start(&h, &offline);
+	older = keep_text(document_make(&h, "[]"));
+	clock_offset_set(3600);
+	newer = keep_text(document_make(&h, "[]"));
+	ck_assert_str_ne(older, newer);
+	expect_admin(&h, "PUT", S4 "platformcollateral", newer, 200);
+	expect_admin(&h, "PUT", S4 "platformcollateral", older, 460);
+	expect_admin(&h, "PUT", S4 "platformcollateral?force=1", older, 200);
+	house_stop(&h);
 }
 END_TEST
 
@@ -378,6 +440,9 @@ main(void)
 	tcase_add_test(tc, test_a_quote_whose_collateral_is_missing_says_which);
 	tcase_add_test(tc, test_status_explain_history);
 	tcase_add_test(tc, test_a_bundle_goes_out_and_in_again);
+	tcase_add_test(tc, test_an_import_lists_what_it_could_not_take);
+	tcase_add_test(tc, test_an_import_takes_a_document_of_the_reference);
+	tcase_add_test(tc, test_an_older_upload_needs_force);
 	tcase_add_test(tc, test_health_and_metrics);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

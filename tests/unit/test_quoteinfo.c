@@ -313,6 +313,32 @@ START_TEST(test_made_quotes)
 }
 END_TEST
 
+/* A version 5 quote says what its body is; the three must agree. */
+static const struct {
+	size_t at;
+	unsigned char to;
+} bodies[] = { { 48, 0 }, { 48, 1 }, { 48, 2 }, { 48, 4 }, { 48, 5 }, { 49, 1 },
+	{ 50, 0x89 }, { 51, 0 }, { 53, 1 }, { 4, 0 } };
+
+START_TEST(test_made_bodies_that_do_not_agree)
+{
+	struct pki *pki = pki_new("quoteinfo", 1750000000);
+	struct kit_quote k = { .version = 5,
+		.tee = TEE_TDX,
+		.pck = { .ca = PCK_CA_PLATFORM } };
+	struct blob *b = kit_quote(pki, &k);
+	struct buf bad = BUF_INIT;
+	struct quoteinfo q;
+
+	buf_span(&bad, blob_span(b));
+	bad.p[bodies[_i].at] = (char)bodies[_i].to;
+	ck_assert_int_eq(quoteinfo_read(buf_view(&bad), &q, NULL), ERR_FORMAT);
+	buf_free(&bad);
+	blob_unref(b);
+	pki_free(pki);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -329,6 +355,8 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_size_is_bounded);
+	tcase_add_loop_test(tc, test_made_bodies_that_do_not_agree, 0,
+	    (int)(sizeof(bodies) / sizeof(bodies[0])));
 	tcase_add_loop_test(tc, test_made_quotes, 0,
 	    (int)(sizeof(made) / sizeof(made[0])));
 	if (n > 0) {
