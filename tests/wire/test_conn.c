@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -416,6 +417,24 @@ drain_run(void *arg)
 	return NULL;
 }
 
+/* Until nobody accepts any more: every worker has begun to drain by then. */
+static void
+drain_wait(int port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd, rc;
+
+	do {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		ck_assert_int_ge(fd, 0);
+		rc = connect(fd, (struct sockaddr *)&a, sizeof(a));
+		ck_assert(rc == 0 || errno == ECONNREFUSED);
+		close(fd);
+	} while (rc == 0);
+}
+
 START_TEST(test_drain_finishes_what_is_in_flight)
 {
 	struct edge_reply r;
@@ -439,8 +458,8 @@ START_TEST(test_drain_finishes_what_is_in_flight)
 	edge_send(half, GET1 "\r\n" GET1);
 	expect(half, 200, "text\n"); /* the next head has begun */
 	ck_assert_int_eq(pthread_create(&t, NULL, drain_run, edge.server), 0);
-	/* An idle connection's end shows that it has begun. */
 	expect_end(idle);
+	drain_wait(port);
 	edge_send(body, "abcd");
 	edge_read(body, &r, false);
 	ck_assert_str_eq(r.body, "abcd");
