@@ -332,4 +332,23 @@ enum err pck_packed_pick(struct span packed, const char *tcbm, struct buf *out,
 struct pck_set *pck_set_ref(struct pck_set *);
 void pck_set_unref(struct pck_set *);
 
+/* --- which levels fit (quote-verification 6; pure) ---------------------- */
+
+/*
+ * 6.1: the first level that the platform satisfies wholly, NULL: none.
+ * tee_svn: the 16 octets of TEE_TCB_SVN; NULL for SGX.
+ */
+const struct tcb_level *tcb_level_find(const struct tcbinfo *,
+    const struct pck *, const unsigned char *tee_svn);
+/* 6.2: of a QE or of a module; levels are highest first. NULL: none. */
+const struct svn_level *svn_level_find(size_t n, const struct svn_level *,
+    uint16_t isvsvn);
+/* 5.1: what the module of this version line must be; NULL: not known. */
+const struct tdx_module *tdx_module_find(const struct tcbinfo *,
+    uint8_t version);
+/* 6.3: the platform's status, and that of one component (QE, module). */
+enum tcb_status tcb_converge(enum tcb_status platform, enum tcb_status part);
+bool tcb_out_of_date(enum tcb_status); /* OutOfDate* */
+bool tcb_wants_configuration(enum tcb_status);
+
 #endif
