@@ -13,7 +13,7 @@
 #include "server/appraise/codes.h"
 #include "server/appraise/quote.h"
 #include "server/appraise/supplemental.h"
-#include "server/appraise/tcb.h"
+#include "storage/verify/verify.h"
 
 /* Steps of quote-verification 5; STAGE_NONE: all of them hold. */
 enum intel_stage {

@@ -7,7 +7,7 @@
 
 #include "server/appraise/codes.h"
 #include "server/appraise/quote.h"
-#include "server/appraise/tcb.h"
+#include "storage/verify/verify.h"
 
 /*
  * When the pieces looked at begin and end.  All of them are valid in

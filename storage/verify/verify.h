@@ -332,7 +332,7 @@ enum err pck_packed_pick(struct span packed, const char *tcbm, struct buf *out,
 struct pck_set *pck_set_ref(struct pck_set *);
 void pck_set_unref(struct pck_set *);
 
-/* --- which levels fit (quote-verification 6; pure) ---------------------- */
+/* --- TCB levels that fit (quote-verification 6) ---------------------- */
 
 /*
  * 6.1: the first level that the platform satisfies wholly, NULL: none.
@@ -348,7 +348,30 @@ const struct tdx_module *tdx_module_find(const struct tcbinfo *,
     uint8_t version);
 /* 6.3: the platform's status, and that of one component (QE, module). */
 enum tcb_status tcb_converge(enum tcb_status platform, enum tcb_status part);
-bool tcb_out_of_date(enum tcb_status); /* OutOfDate* */
-bool tcb_wants_configuration(enum tcb_status);
+/* 6.4: launch and current. */
+enum tcb_status tcb_relaunch(enum tcb_status launch, enum tcb_status current);
+/* OutOfDate and OutOfDateConfigurationNeeded. */
+bool tcb_out_of_date(enum tcb_status);
+
+/* Levels are borrowed from the TCB info and the identity. */
+struct tcb_match {
+	const struct tcb_level *platform;
+	const struct svn_level *qe;     /* NULL: not looked at */
+	const struct svn_level *module; /* NULL: no TDX, or version line 0 */
+	enum tcb_status status;         /* 6.3 */
+	time_t date;                    /* the earliest tcbDate of them */
+};
+/*
+ * 6.1 to 6.3 in one.  identity NULL: the QE is not known.  ERR_NOT_AVAILABLE:
+ * some part has no level; the reason says which.
+ */
+enum err tcb_match(const struct tcbinfo *, const struct identity *,
+    const struct pck *, const unsigned char *tee_svn, uint16_t qe_isvsvn,
+    struct tcb_match *out, struct why *) MUST_CHECK;
+/*
+ * The advisory ids of the match's levels, each once, sorted.  *out is the
+ * caller's to free(); its strings are borrowed from the levels.
+ */
+size_t tcb_advisories(const struct tcb_match *, const char ***out);
 
 #endif

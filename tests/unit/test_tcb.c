@@ -1,5 +1,5 @@
 /* Tables of quote-verification 6: levels, convergence, relaunch. */
-#include "server/appraise/tcb.h"
+#include "storage/verify/verify.h"
 
 #include <check.h>
 #include <stdio.h>
