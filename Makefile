@@ -7,7 +7,7 @@
 # SAN=address,undefined or SAN=thread builds beside the plain build.
 
 PACKAGES = libevent libevent_openssl libevent_pthreads libcurl sqlite3 \
-	openssl jansson
+	openssl jansson jose
 
 CC      ?= cc
 SAN     ?=
@@ -105,7 +105,7 @@ $(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
 
 # What building and testing need, by Debian's names.
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
-	libsqlite3-dev libssl-dev libjansson-dev libhttp-parser-dev
+	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev
 DEBIAN_TEST := check curl faketime jq openssl
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk

@@ -122,6 +122,14 @@ struct config {
 	} limits;
 
 	struct {
+		char *keys_dir; /* NULL: "keys" beside the database */
+		char *issuer;
+		int64_t lifetime_s; /* of a token */
+		int64_t publish_s;  /* a new key is published before it signs */
+		int64_t overlap_s;  /* an old one after it signed last */
+	} jwt;
+
+	struct {
 		char *level;
 	} log;
 };

@@ -91,6 +91,7 @@ static const struct kind {
 	[KIND_NAME] = { BASE_STRING, "string", syntax_name, NULL },
 	[KIND_ROLE] = { BASE_WORD, "name", NULL, roles },
 	[KIND_SCRYPT] = { BASE_STRING, "hash", syntax_scrypt, NULL },
+	[KIND_ISSUER] = { BASE_STRING, "string", syntax_issuer, NULL },
 	[KIND_TIME] = { BASE_TIME, "UTC time", NULL, NULL },
 	[KIND_LEVEL] = { BASE_STRING, "name", syntax_level, NULL },
 	[KIND_BOOL] = { BASE_BOOL, "true or false", NULL, NULL },

@@ -27,6 +27,7 @@ enum setting_kind {
 	KIND_NAME,
 	KIND_ROLE,
 	KIND_SCRYPT, /* $scrypt$..., file: or env: */
+	KIND_ISSUER, /* a name or a URL */
 	KIND_TIME,
 	KIND_LEVEL,
 	KIND_BOOL,
@@ -120,6 +121,7 @@ enum err syntax_spki(char *, struct why *) MUST_CHECK;
 enum err syntax_sha512(char *, struct why *) MUST_CHECK;
 enum err syntax_scrypt(char *, struct why *) MUST_CHECK;
 enum err syntax_name(char *, struct why *) MUST_CHECK;
+enum err syntax_issuer(char *, struct why *) MUST_CHECK;
 enum err syntax_level(char *, struct why *) MUST_CHECK;
 bool address_is_loopback(const char *); /* or a unix: socket */
 bool url_is_clear(const char *);

@@ -310,6 +310,18 @@ syntax_name(char *s, struct why *why)
 }
 
 enum err
+syntax_issuer(char *s, struct why *why)
+{
+	size_t i, n = strlen(s);
+
+	for (i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] >= 0x7f)
+			return bad(why, "must be without blanks");
+	return n > 0 && n <= 256 ? ERR_OK
+				 : bad(why, "must have 1 to 256 characters");
+}
+
+enum err
 syntax_level(char *s, struct why *why)
 {
 	enum log_level level;

@@ -12,6 +12,7 @@
 #include "config/base/metric.h"
 #include "server/caps.h"
 #include "server/head.h"
+#include "server/jwt.h"
 #include "server/query.h"
 #include "server/route.h"
 #include "server/worker.h"
@@ -252,6 +253,7 @@ struct worker {
 	struct upstream *upstream;
 	const struct routes *routes;
 	struct config *config;
+	struct jwt_keys *keys; /* NULL: no listener serves "verify" */
 	struct snap *snap;
 	struct listener *listeners;
 
@@ -293,9 +295,9 @@ struct worker_listen {
 	unsigned serve;
 	SSL_CTX *tls; /* NULL: clear text; a reference is taken */
 };
-/* On the worker's thread: take this configuration and these listeners, close
- * the listeners that are not among them. */
-void worker_order(struct worker *, struct config *,
+/* On the worker's thread: take this configuration with its keys and these
+ * listeners, close the listeners that are not among them. */
+void worker_order(struct worker *, struct config *, struct jwt_keys *,
     const struct worker_listen *, size_t n);
 /* On the worker's thread: stop accepting, no further requests. */
 void worker_drain(struct worker *);

@@ -24,7 +24,8 @@ struct route {
 	const char *lines;
 };
 
-extern const struct route routes_pccs[], routes_admin[], routes_ops[];
+extern const struct route routes_pccs[], routes_admin[], routes_ops[],
+    routes_jwks[];
 
 /*
  * All tables as one index, made at start and read by every worker.  The

@@ -240,6 +240,7 @@ server_prove(struct server *s, struct conn *c, struct config *config,
 
 struct plan {
 	struct config *config; /* borrowed */
+	struct jwt_keys *keys; /* NULL: nobody signs */
 	unsigned n_workers;
 	size_t n;
 	SSL_CTX **tls;
@@ -267,6 +268,7 @@ plan_free(struct plan *p)
 		SSL_CTX_free(p->tls[i]);
 		free(p->bound[i].address);
 	}
+	jwt_keys_unref(p->keys);
 	free(p->tls);
 	free(p->bound);
 	free(p->fd);
@@ -336,6 +338,17 @@ plan_bind(struct plan *p, struct server *s, size_t i, struct why *why)
 	return ERR_OK;
 }
 
+static bool
+config_serves(const struct config *config, unsigned family)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_listen; i++)
+		if ((config->listen[i].serve & family) != 0)
+			return true;
+	return false;
+}
+
 static enum err
 plan_make(struct server *s, struct config *config, struct plan **out,
     struct why *why)
@@ -346,6 +359,8 @@ plan_make(struct server *s, struct config *config, struct plan **out,
 	size_t i;
 
 	/* What can be refused without a trace goes first. */
+	if (config_serves(config, SERVE_VERIFY))
+		e = jwt_keys_open(config, clock_now(), &p->keys, why);
 	for (i = 0; i < p->n && e == ERR_OK; i++) {
 		l = &config->listen[i];
 		if (l->tls_certificate != NULL)
@@ -376,7 +391,7 @@ plan_tell(struct worker *w, void *arg)
 			p->config->listen[i].serve, p->tls[i] };
 		*fd = -1; /* the worker's now */
 	}
-	worker_order(w, p->config, v, p->n);
+	worker_order(w, p->config, p->keys, v, p->n);
 	free(v);
 }
 

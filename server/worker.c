@@ -43,6 +43,12 @@ worker_config(struct worker *w)
 	return w->config;
 }
 
+struct jwt_keys *
+worker_jwt_keys(struct worker *w)
+{
+	return w->keys;
+}
+
 struct storage *
 worker_storage(struct worker *w)
 {
@@ -376,7 +382,7 @@ listener_none(const struct listener *l)
 }
 
 void
-worker_order(struct worker *w, struct config *config,
+worker_order(struct worker *w, struct config *config, struct jwt_keys *keys,
     const struct worker_listen *v, size_t n)
 {
 	struct listener *l;
@@ -385,6 +391,9 @@ worker_order(struct worker *w, struct config *config,
 	config_ref(config);
 	config_unref(w->config);
 	w->config = config;
+	jwt_keys_ref(keys);
+	jwt_keys_unref(w->keys);
+	w->keys = keys;
 	for (l = w->listeners; l != NULL; l = l->next) {
 		for (i = 0; i < n && v[i].id != l->id; i++)
 			continue;
@@ -492,6 +501,7 @@ worker_free(struct worker *w)
 	timer_free(w->sweep);
 	timer_free(w->pause);
 	snap_unref(w->snap);
+	jwt_keys_unref(w->keys);
 	config_unref(w->config);
 	while ((k = w->chunks) != NULL) {
 		w->chunks = k->next;

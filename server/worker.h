@@ -8,12 +8,16 @@
 #include "server/http.h"
 #include "upstream/upstream.h"
 
+struct jwt_keys;
 struct server;
 
 /* The world a handler may reach. */
 struct snap *worker_snap(struct worker *);     /* borrowed; swaps between
   call-backs, never inside one */
 struct config *worker_config(struct worker *); /* borrowed, likewise */
+/* What signs tokens; NULL: no listener serves "verify".  Borrowed, likewise;
+ * other threads take a reference. */
+struct jwt_keys *worker_jwt_keys(struct worker *);
 struct storage *worker_storage(struct worker *);
 struct upstream *worker_upstream(struct worker *);
 struct loop *worker_loop(struct worker *);

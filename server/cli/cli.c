@@ -15,6 +15,7 @@ static const struct cli_command *const tables[] = {
 	cli_move_commands,
 	cli_collect_commands,
 	cli_token_commands,
+	cli_key_commands,
 	cli_tls_commands,
 	cli_config_commands,
 };

@@ -236,10 +236,20 @@ int
 show_json(const struct cli *cli, struct span text)
 {
 	json_t *json = show_parse(cli, text);
-	char *dump;
+	int rc;
 
 	if (json == NULL)
 		return CLI_FAILED;
+	rc = show_tree(cli, json);
+	json_decref(json);
+	return rc;
+}
+
+int
+show_tree(const struct cli *cli, json_t *json)
+{
+	char *dump;
+
 	if (cli_has(cli, "json")) {
 		dump = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		must(dump != NULL);
@@ -250,6 +260,5 @@ show_json(const struct cli *cli, struct span text)
 	} else {
 		show_value("answer", json, 0);
 	}
-	json_decref(json);
 	return CLI_OK;
 }

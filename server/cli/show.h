@@ -14,6 +14,8 @@
  * ones indented, rows of flat objects as a table.
  */
 int show_json(const struct cli *, struct span text);
+/* The same of a document that is parsed already; borrowed. */
+int show_tree(const struct cli *, json_t *);
 /* The document, or NULL with a message. The caller's to json_decref. */
 json_t *show_parse(const struct cli *, struct span text);
 

@@ -80,7 +80,8 @@ START_TEST(test_there_are_all_commands)
 	static const char *const names[] = { "status", "explain", "refresh",
 		"history", "import", "export", "collateral", "token add",
 		"token list", "token revoke", "token hash", "init-tls",
-		"config check", "config dump", "collect" };
+		"config check", "config dump", "collect", "key rotate",
+		"key list" };
 	const struct cli_command *c;
 	size_t i, j;
 	bool found;
