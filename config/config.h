@@ -113,6 +113,8 @@ struct config {
 	struct {
 		int connections;
 		int connections_per_source;
+		int misses_per_source_per_minute; /* 0: no limit */
+		int misses_per_source_burst;
 		int header_timeout_ms;
 		int request_timeout_ms;
 		int idle_timeout_ms;

@@ -228,7 +228,6 @@ gather_start(struct req *req, const struct quoteinfo *q, enum update update)
 		[PART_ROOT_CRL] = key_root_crl(),
 	};
 	struct gather *g = xcalloc(1, sizeof(*g));
-	struct worker *w = req_worker(req);
 	size_t i;
 
 	g->req = req;
@@ -238,7 +237,7 @@ gather_start(struct req *req, const struct quoteinfo *q, enum update update)
 	for (i = 0; i < PART_N; i++) {
 		g->part[i].magic = GATHER_MAGIC;
 		g->part[i].of = g;
-		serve_find(w, &keys[i], part_cb, &g->part[i]);
+		serve_find(req, &keys[i], part_cb, &g->part[i]);
 	}
 	gather_part_done(g);
 }

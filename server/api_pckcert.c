@@ -256,8 +256,8 @@ look_want_tcbinfo(struct look *l, const struct why *why)
 	}
 	l->tcbinfo_wanted = true;
 	key = key_tcbinfo(TEE_SGX, 4, fmspc, UPDATE_STANDARD, 0);
-	upstream_want(worker_upstream(req_worker(l->req)), &key,
-	    look_left_ms(l), wanted_cb, l);
+	upstream_want(worker_upstream(req_worker(l->req)), req_source(l->req),
+	    &key, look_left_ms(l), wanted_cb, l);
 }
 
 /* The list is not held, or nothing in it fits: fetch it, if not lately. */
@@ -277,8 +277,8 @@ look_fetch(struct look *l, enum err e, const struct why *why)
 	l->missed = e;
 	if (why != NULL)
 		l->missed_why = *why;
-	upstream_platform(worker_upstream(w), &l->ask, look_left_ms(l),
-	    fetched_cb, l);
+	upstream_platform(worker_upstream(w), req_source(l->req), &l->ask,
+	    look_left_ms(l), fetched_cb, l);
 	return true;
 }
 

@@ -50,7 +50,7 @@ api_pckcerts(struct req *req)
 		reply_err(req, e, &why);
 		return;
 	}
-	upstream_pckcerts(worker_upstream(req_worker(req)), &ask,
-	    config->cache.client_wait_ms, pckcerts_cb, req);
+	upstream_pckcerts(worker_upstream(req_worker(req)), req_source(req),
+	    &ask, config->cache.client_wait_ms, pckcerts_cb, req);
 	ask_fini(&ask);
 }

@@ -93,8 +93,8 @@ reg_stored_cb(void *arg, enum err e, const struct why *why, bool cached)
 	else if (cached)
 		reg_prefetch(r);
 	else
-		upstream_platform(worker_upstream(w), &r->ask, reg_wait_ms(r),
-		    reg_fetched_cb, r);
+		upstream_platform(worker_upstream(w), 0, &r->ask,
+		    reg_wait_ms(r), reg_fetched_cb, r);
 }
 
 void

@@ -51,6 +51,12 @@ const char *req_who(const struct req *); /* a named token's name, or "" */
 struct worker *req_worker(const struct req *);
 /* The peer: "10.1.2.3", "::1", "unix:uid=0". */
 const char *req_peer(const struct req *);
+/*
+ * Who is charged for what it makes us fetch (upstream.h): a hash of the
+ * peer's IPv4 address or IPv6 /64; 0 for who has shown a token and for unix
+ * sockets.
+ */
+uint32_t req_source(const struct req *);
 unsigned req_listener(const struct req *); /* index into config->listen */
 
 /* --- answering -------------------------------------------------------- */

@@ -94,8 +94,10 @@ message_of(enum err e)
 
 /* Seconds after which a client may try again (pccs-api 9.1 R2). */
 static int
-retry_after(enum err e)
+retry_after(enum err e, const struct why *why)
 {
+	if (why != NULL && why->retry_s > 0)
+		return why->retry_s;
 	switch (e) {
 	case ERR_SHED:
 	case ERR_UP_SLOW:
@@ -265,7 +267,7 @@ reply_err_extra(struct req *r, enum err e, const struct why *why,
 	error_log(r, e, why);
 	buf_printf(&lines, "Larder-Reason: %s\r\n", err_token(e));
 	if (err_http(e) == 503)
-		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e));
+		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
 	if (extra != NULL)
 		buf_add(&lines, extra->p, extra->len);
 	/* No allocation of the text: reply_body borrows it. */

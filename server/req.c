@@ -119,6 +119,12 @@ req_worker(const struct req *r)
 	return r->conn->worker;
 }
 
+uint32_t
+req_source(const struct req *r)
+{
+	return r->role == ROLE_NONE ? r->conn->source : 0;
+}
+
 unsigned
 req_listener(const struct req *r)
 {

@@ -37,7 +37,7 @@ wait_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
 }
 
 static void
-serve_ask(struct worker *worker, const struct coll_key *key, long wait_ms,
+serve_ask(const struct req *req, const struct coll_key *key, long wait_ms,
     struct coll *stale, serve_fn fn, void *arg)
 {
 	struct wait *w = xcalloc(1, sizeof(*w));
@@ -46,7 +46,8 @@ serve_ask(struct worker *worker, const struct coll_key *key, long wait_ms,
 	w->stale = stale == NULL ? NULL : coll_ref(stale);
 	w->fn = fn;
 	w->arg = arg;
-	upstream_want(worker_upstream(worker), key, wait_ms, wait_cb, w);
+	upstream_want(worker_upstream(req_worker(req)), req_source(req), key,
+	    wait_ms, wait_cb, w);
 }
 
 /* Nothing that may be served, and nobody to ask. */
@@ -69,9 +70,10 @@ serve_nothing(const struct config *config, const struct coll_key *key,
 }
 
 void
-serve_find(struct worker *worker, const struct coll_key *key, serve_fn fn,
+serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
     void *arg)
 {
+	struct worker *worker = req_worker(req);
 	const struct config *config = worker_config(worker);
 	struct coll *held = snap_get(worker_snap(worker), key);
 	bool may_ask = config->mode == MODE_LAZY && key->api != 3;
@@ -83,12 +85,11 @@ serve_find(struct worker *worker, const struct coll_key *key, serve_fn fn,
 	if (state == FRESH_NEW || state == FRESH_DUE)
 		fn(arg, ERR_OK, NULL, held, SERVED_HIT);
 	else if (state == FRESH_STALE && may_ask)
-		serve_ask(worker, key, config->cache.stale_wait_ms, held, fn,
-		    arg);
+		serve_ask(req, key, config->cache.stale_wait_ms, held, fn, arg);
 	else if (state == FRESH_STALE)
 		fn(arg, ERR_OK, NULL, held, SERVED_STALE);
 	else if (may_ask)
-		serve_ask(worker, key, config->cache.client_wait_ms, NULL, fn,
+		serve_ask(req, key, config->cache.client_wait_ms, NULL, fn,
 		    arg);
 	else
 		serve_nothing(config, key, held != NULL, fn, arg);
@@ -202,5 +203,5 @@ serve_coll(struct req *req, const struct coll_key *key, enum form_name form)
 	a->magic = ANSWER_MAGIC;
 	a->req = req;
 	a->form = form;
-	serve_find(req_worker(req), key, answer_cb, a);
+	serve_find(req, key, answer_cb, a);
 }

@@ -26,7 +26,8 @@ enum served { SERVED_HIT, SERVED_STALE, SERVED_MISS };
  */
 typedef void (*serve_fn)(void *arg, enum err, const struct why *, struct coll *,
     enum served);
-void serve_find(struct worker *, const struct coll_key *, serve_fn, void *arg);
+void serve_find(const struct req *, const struct coll_key *, serve_fn,
+    void *arg);
 
 /* Find it and answer the request with one of its forms, or the error. */
 void serve_coll(struct req *, const struct coll_key *, enum form_name);

@@ -5,6 +5,7 @@
 #include "config/base/map.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "upstream/budget.h"
 #include "upstream/vendor.h"
 
 #include <stdlib.h>
@@ -202,21 +203,49 @@ flight_unref(struct flight *f)
 static void rest_over_cb(void *);
 static void deadline_cb(void *);
 
+/* Whoever makes us fetch what nobody else asks for pays for it. */
+static enum err
+flight_charge(struct flights *t, const struct config *config, uint32_t source,
+    struct why *why)
+{
+	struct budget_limits limits = {
+		config->limits.misses_per_source_per_minute,
+		config->limits.misses_per_source_burst,
+	};
+	int64_t wait_ms;
+
+	if (t->budget == NULL || source == 0 ||
+	    budget_take(t->budget, &limits, source, hosts_ms(), &wait_ms))
+		return ERR_OK;
+	metric_inc(M_SHED_SOURCE);
+	(void)why_set(why, ERR_MISS_BUDGET,
+	    "limits.misses_per_source_per_minute",
+	    "this source has caused more than %d fetches", limits.burst);
+	why->retry_s = (int)(wait_ms / 1000) + 1;
+	return ERR_MISS_BUDGET;
+}
+
 enum err
 flight_init(struct flight *f, struct flights *t, const struct job *job,
-    const char *name, const char *label, struct config *config, struct why *why)
+    const char *name, const char *label, struct config *config,
+    const struct waiter *first, struct why *why)
 {
+	enum err e;
+
 	if (atomic_load(&t->n) >= FLIGHTS_MAX) {
 		metric_inc(M_SHED_WAITERS);
 		return why_set(why, ERR_SHED, "upstream",
 		    "%d fetches are in progress", FLIGHTS_MAX);
 	}
+	if ((e = flight_charge(t, config, first->source, why)) != ERR_OK)
+		return e;
 	f->magic = FLIGHT_MAGIC;
 	f->job = job;
 	f->table = t;
 	f->config = config_ref(config);
 	f->name = xstrdup(name);
 	f->label = xstrdup(label);
+	f->source = first->source;
 	f->refs = 1;
 	f->began_ms = clock_mono_ms();
 	f->timer = timer_new(t->loop, rest_over_cb, f);

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+struct budget;
 struct map;
 
 /* --- waiters ---------------------------------------------------------- */
@@ -34,6 +35,7 @@ struct waiter {
 	int64_t deadline_ms; /* monotonic; or WAIT_FOREVER */
 	bool background;     /* no client hangs on it */
 	bool internal;       /* part of other work: never shed */
+	uint32_t source;     /* as upstream_want() has it */
 	/* Called at home with the result filled in, once; then it is freed. */
 	void (*tell)(struct waiter *);
 	union {
@@ -101,7 +103,8 @@ struct flight {
 	struct flights *table;
 	struct config *config; /* of when it began; own reference */
 	char *name;
-	char *label; /* the name for logs: no secret in it */
+	char *label;     /* the name for logs: no secret in it */
+	uint32_t source; /* whose wish it was at first */
 	enum flight_state state;
 	unsigned refs; /* of the table, the exchange, calls under way */
 	int64_t began_ms;
@@ -131,6 +134,7 @@ struct flights {
 	struct loop *loop;
 	struct transport *transport;
 	struct hosts *hosts;
+	struct budget *budget; /* NULL: nobody is charged */
 	struct map *by_name;
 	struct flight_list all;
 	size_t max_waiters;
@@ -161,12 +165,12 @@ void flights_tell(struct flights *, struct waiter *, enum err,
     const struct why *);
 
 /*
- * Put a new flight into the table; the first waiter joins, then it starts.
- * ERR_SHED: too many.
+ * Put a new flight into the table and charge the source of its first waiter,
+ * which joins then, and it starts.  ERR_SHED: too many; ERR_MISS_BUDGET.
  */
 enum err flight_init(struct flight *, struct flights *, const struct job *,
     const char *name, const char *label, struct config *,
-    struct why *) MUST_CHECK;
+    const struct waiter *first, struct why *) MUST_CHECK;
 void flight_start(struct flight *);
 /* Wait for it.  The waiter has been admitted. */
 void flight_join(struct flight *, struct waiter *);

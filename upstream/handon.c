@@ -219,7 +219,7 @@ handon_fly(struct upstream *up, struct waiter *w)
 	h->up = up;
 	h->ask = platform_ask_copy(&w->ask);
 	if (flight_init(&h->flight, &up->flights, &handon_job, name.s,
-		name.label, up->config, &why) != ERR_OK) {
+		name.label, up->config, w, &why) != ERR_OK) {
 		blob_unref(h->ask.enc_ppid);
 		blob_unref(h->ask.manifest);
 		free(h);

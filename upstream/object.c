@@ -421,7 +421,7 @@ object_want(struct upstream *up, const struct coll_key *key, bool force,
 	o->key = *key;
 	o->vendor = vendor_of(key);
 	if (flight_init(&o->flight, &up->flights, &object_job, key->text,
-		key->text, up->config, &why) != ERR_OK) {
+		key->text, up->config, w, &why) != ERR_OK) {
 		free(o);
 		flights_tell(&up->flights, w, why.err, &why);
 		return;

@@ -544,7 +544,7 @@ platform_fly(struct upstream *up, bool force, struct waiter *w)
 	p->up = up;
 	p->ask = platform_ask_copy(&w->ask);
 	if (flight_init(&p->flight, &up->flights, &platform_job, name.s,
-		platform_label(&w->ask.id).s, up->config, &why) != ERR_OK) {
+		platform_label(&w->ask.id).s, up->config, w, &why) != ERR_OK) {
 		blob_unref(p->ask.enc_ppid);
 		blob_unref(p->ask.manifest);
 		free(p);

@@ -7,6 +7,7 @@
 #define UPSTREAM_ROOM_H
 
 #include "config/base/clock.h"
+#include "upstream/budget.h"
 #include "upstream/flight.h"
 #include "upstream/hosts.h"
 #include "upstream/negative.h"
@@ -27,6 +28,7 @@ struct upstream {
 	struct hosts *hosts;
 	struct flights flights;
 	struct negative *negative;
+	struct budget *budget;
 	struct snap *snap; /* the newest; NULL before the first */
 	struct plan *plan;
 

@@ -208,8 +208,10 @@ upstream_new(struct config *config, struct storage *storage,
 	up->hosts = hosts_new(up->loop, config);
 	up->negative = negative_new(NEGATIVE_MAX);
 	up->asked = negative_new(64);
+	up->budget = budget_new(BUDGET_MAX);
 	flights_init(&up->flights, up->loop, up->transport, up->hosts);
 	up->flights.max_waiters = (size_t)config->upstream.max_waiters;
+	up->flights.budget = up->budget;
 	up->flights.idle = upstream_idle;
 	up->flights.idle_arg = up;
 	up->plan = plan_new(up);
@@ -242,6 +244,7 @@ upstream_free(struct upstream *up)
 	up->transport->ops->free(up->transport);
 	negative_free(up->negative);
 	negative_free(up->asked);
+	budget_free(up->budget);
 	blob_unref(up->root_hint);
 	snap_unref(up->snap);
 	loop_free(up->loop);
@@ -305,14 +308,15 @@ want_run(struct msg *m)
 }
 
 void
-upstream_want(struct upstream *up, const struct coll_key *key, long wait_ms,
-    store_coll_fn fn, void *arg)
+upstream_want(struct upstream *up, uint32_t source, const struct coll_key *key,
+    long wait_ms, store_coll_fn fn, void *arg)
 {
 	struct call *c = call_new(up);
 
 	must(wait_ms >= 0);
 	c->key = *key;
 	c->waiter = waiter_new(wait_ms, coll_tell, arg);
+	c->waiter->source = source;
 	c->waiter->fn.coll = fn;
 	msg_send(up->loop, &c->msg, want_run);
 }
@@ -333,13 +337,14 @@ platform_run(struct msg *m)
 }
 
 void
-upstream_platform(struct upstream *up, const struct platform_ask *ask,
-    long wait_ms, store_answer_fn fn, void *arg)
+upstream_platform(struct upstream *up, uint32_t source,
+    const struct platform_ask *ask, long wait_ms, store_answer_fn fn, void *arg)
 {
 	struct call *c = call_new(up);
 
 	must(wait_ms >= 0);
 	c->waiter = waiter_new(wait_ms, answer_tell, arg);
+	c->waiter->source = source;
 	c->waiter->fn.answer = fn;
 	c->waiter->ask = platform_ask_copy(ask);
 	msg_send(up->loop, &c->msg, platform_run);
@@ -361,14 +366,16 @@ pckcerts_run(struct msg *m)
 }
 
 void
-upstream_pckcerts(struct upstream *up, const struct platform_ask *ask,
-    long wait_ms, store_pck_list_fn fn, void *arg)
+upstream_pckcerts(struct upstream *up, uint32_t source,
+    const struct platform_ask *ask, long wait_ms, store_pck_list_fn fn,
+    void *arg)
 {
 	struct call *c = call_new(up);
 
 	must(wait_ms >= 0);
 	must(ask->manifest != NULL || pcs_has_ppid(ask));
 	c->waiter = waiter_new(wait_ms, list_tell, arg);
+	c->waiter->source = source;
 	c->waiter->fn.list = fn;
 	c->waiter->ask = platform_ask_copy(ask);
 	msg_send(up->loop, &c->msg, pckcerts_run);

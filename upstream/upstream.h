@@ -15,6 +15,7 @@
  *                                    when and for what
  *   ERR_UP_SLOW                      wait_ms is over; the fetch goes on
  *   ERR_FORMAT ... ERR_OLDER         the gate refused what every mirror sent
+ *   ERR_MISS_BUDGET                  its source has caused too many fetches
  *   ERR_SHED, ERR_OFFLINE, ERR_V3_EOL, ERR_DRAINING
  * and what storage says of its own.
  */
@@ -39,13 +40,21 @@ void upstream_free(struct upstream *);
 void upstream_reload(struct upstream *, struct config *);
 
 /*
+ * "source" is on whose behalf: a hash of a client's address, never 0, when
+ * anybody may ask; 0 when it is our own wish or that of somebody who has
+ * shown a token.  A source is charged for each fetch that is begun for it and
+ * for none that it joins (limits.misses_per_source_per_minute), and sources
+ * take turns where fetches have to queue.
+ */
+
+/*
  * Fetch one object, or join the fetch in progress.  The caller hears within
  * wait_ms (ERR_UP_SLOW then; the flight goes on).  A recent 404 is answered
  * from memory, and so is an object that has just arrived and is fresh.  Never
  * asks in offline mode: ERR_OFFLINE.
  */
-void upstream_want(struct upstream *, const struct coll_key *, long wait_ms,
-    store_coll_fn, void *arg);
+void upstream_want(struct upstream *, uint32_t source, const struct coll_key *,
+    long wait_ms, store_coll_fn, void *arg);
 
 /*
  * The same for a platform's PCK certificates (caching-and-selection 3).  What
@@ -53,8 +62,8 @@ void upstream_want(struct upstream *, const struct coll_key *, long wait_ms,
  * ERR_OK when the ask has none.  ERR_NO_PPID, ERR_ZERO_PPID: nothing to ask
  * with; ERR_NOT_AVAILABLE (kept for 10 minutes); and what storage_pck() says.
  */
-void upstream_platform(struct upstream *, const struct platform_ask *,
-    long wait_ms, store_answer_fn, void *arg);
+void upstream_platform(struct upstream *, uint32_t source,
+    const struct platform_ask *, long wait_ms, store_answer_fn, void *arg);
 /*
  * Fetch a known platform's list again in the background, with what is
  * stored; at most once an hour for each platform, more often it does nothing
@@ -66,8 +75,8 @@ void upstream_refetch(struct upstream *, const struct platform_id *);
  * A pckcerts list for somebody behind us (pccs-api 10): asked for with the
  * PPID or manifest of the ask, judged, not kept.  The ask has no QE-ID.
  */
-void upstream_pckcerts(struct upstream *, const struct platform_ask *,
-    long wait_ms, store_pck_list_fn, void *arg);
+void upstream_pckcerts(struct upstream *, uint32_t source,
+    const struct platform_ask *, long wait_ms, store_pck_list_fn, void *arg);
 
 /*
  * Make sure the verification collateral a registration needs is cached

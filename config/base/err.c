@@ -64,6 +64,7 @@ why_set(struct why *why, enum err e, const char *clause, const char *fmt, ...)
 	if (why == NULL)
 		return e;
 	why->err = e;
+	why->retry_s = 0;
 	snprintf(why->clause, sizeof(why->clause), "%s",
 	    clause == NULL ? "" : clause);
 	va_start(ap, fmt);

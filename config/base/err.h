@@ -21,6 +21,7 @@ struct why {
 	enum err err;
 	char clause[40]; /* "RFC 5280 5.1", "pcs-upstream 6" */
 	char text[200];
+	int retry_s; /* asking again can help after this time; 0: not known */
 };
 
 /* Stable machine-readable token, e.g. "bad-signature". */

@@ -19,7 +19,7 @@ static struct anchors *anchors;
 static void
 try_chain(struct span pem, enum chain_role role)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct chain *c = NULL;
 	struct pck pck;
 

@@ -26,7 +26,7 @@ static void
 try_crl(struct span bytes)
 {
 	X509 *root = pki_x509(the_pki(), PKI_ROOT);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct crl *crl = NULL;
 
 	if (crl_read(bytes, root, &crl, &why) == ERR_OK) {

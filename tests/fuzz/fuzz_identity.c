@@ -6,7 +6,7 @@
 static void
 identity_try(struct span value)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct identity *id = NULL;
 	size_t i;
 
@@ -25,7 +25,7 @@ identity_try(struct span value)
 static void
 evalnums_try(struct span value)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct evalnums *nums = NULL;
 	size_t i;
 

@@ -39,7 +39,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	struct span body = span_of(p, len), value;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	unsigned char sig[64];
 
 	if (jspan_cut(body, "tcbInfo", &value, sig, &why) == ERR_OK)

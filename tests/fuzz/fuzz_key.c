@@ -12,7 +12,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	char *text = span_dup(span_of(p, len));
 	struct coll_key key, again;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	if (key_read(text, &key, &why) == ERR_OK) {
 		must(strlen(key.text) == strlen(text));

@@ -29,7 +29,7 @@ flag(int v)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct pck pck;
 	X509 *x;
 

@@ -56,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	static const unsigned char pceid[2];
 	struct span in = span_of(p, len);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct pck_set *set = NULL;
 	enum err e;
 

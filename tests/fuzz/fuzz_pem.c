@@ -21,7 +21,7 @@ again(struct span der)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct span s = span_of(p, len);
 	struct buf der = BUF_INIT;
 	size_t was;

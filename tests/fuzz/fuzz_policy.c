@@ -10,7 +10,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	struct policy policy;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	if (len > 1 << 20)
 		return 0;

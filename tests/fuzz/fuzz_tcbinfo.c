@@ -50,7 +50,7 @@ keeps(const struct tcbinfo *info)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct tcbinfo *info = NULL;
 
 	if (tcbinfo_parse(span_of(p, len), &info, &why) == ERR_OK)

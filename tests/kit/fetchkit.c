@@ -204,7 +204,7 @@ want_step(void *arg)
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
-		upstream_want(fk.up, &w->key, w->wait_ms, fk_coll_cb, NULL);
+		upstream_want(fk.up, 0, &w->key, w->wait_ms, fk_coll_cb, NULL);
 }
 
 struct coll_key
@@ -348,7 +348,8 @@ fk_platform_step(void *arg)
 			    ERR_OK);
 			ask_.manifest = buf_blob(&b);
 		}
-		upstream_platform(fk.up, &ask_, w->wait_ms, fk_answer_cb, NULL);
+		upstream_platform(fk.up, 0, &ask_, w->wait_ms, fk_answer_cb,
+		    NULL);
 		blob_unref(ask_.enc_ppid);
 		blob_unref(ask_.manifest);
 	}

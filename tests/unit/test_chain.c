@@ -80,7 +80,7 @@ static enum err
 try_certs(size_t n, X509 *const *x, enum chain_role role)
 {
 	struct blob *pem = pem_of(n, x);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = try_chain(blob_span(pem), role, &why);
 
 	blob_unref(pem);
@@ -201,7 +201,7 @@ END_TEST
 START_TEST(test_empty_and_oversized_text_is_refused)
 {
 	struct buf b = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(try_chain(SPAN_NONE, CHAIN_TCB_SIGNING, &why) == ERR_FORMAT);
 	ck_assert(try_chain(span_str("\n"), CHAIN_PCK, &why) == ERR_FORMAT);
@@ -219,7 +219,7 @@ START_TEST(test_twin_with_the_same_names_is_not_trusted)
 {
 	const struct pki *evil = pki_evil(pki);
 	struct blob *pem = pki_chain_pem(evil, PKI_TCB_SIGNING);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(
 	    try_chain(blob_span(pem), CHAIN_TCB_SIGNING, &why) == ERR_ROOT);
@@ -236,7 +236,7 @@ START_TEST(test_no_octet_of_a_chain_can_be_changed)
 {
 	struct blob *pem = pki_chain_pem(pki, PKI_TCB_SIGNING), *der, *bad;
 	struct buf text = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i, k;
 
 	for (k = 0; k < 2; k++) {
@@ -401,7 +401,7 @@ START_TEST(test_time_is_recorded_not_judged)
 	struct blob *pem = pki_chain_pem(pki, PKI_TCB_SIGNING_EXPIRED);
 	struct window leaf, root;
 	struct chain *c;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(chain_read(blob_span(pem), CHAIN_TCB_SIGNING, anchors, NULL,
 		      NULL, &c, &why) == ERR_OK);
@@ -464,7 +464,7 @@ START_TEST(test_revoked_certificates_are_refused)
 		{ none, none, ERR_CHAIN } };
 	struct blob *pem = pem_of(3, (X509 *[]){ leaf, ca, root });
 	struct chain *c;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -495,7 +495,7 @@ START_TEST(test_crl_of_the_twin_root_tells_nothing)
 	    pki_crl(pki_evil(pki), &(struct pki_crl){ .issuer = PKI_ROOT });
 	struct chain *c = NULL;
 	struct crl *crl;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	must(crl_read(blob_span(der), pki_x509(pki_evil(pki), PKI_ROOT), &crl,
 		 NULL) == ERR_OK);
@@ -515,7 +515,7 @@ START_TEST(test_anchors_name_the_text_that_is_wrong)
 		      "3628633ba235777472e29b6b6c67a49e";
 	char shorter[] = "a0af", odd[65];
 	struct anchors *a = NULL;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	X509 *x;
 
 	memcpy(odd, good, sizeof(odd));

@@ -17,7 +17,7 @@ START_TEST(test_genuine_collateral_verifies)
 {
 	char folder[64];
 	struct vfacts f;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	const char *stage;
 	size_t i, n, total = 0;
 	char **names;
@@ -99,7 +99,7 @@ START_TEST(test_genuine_pck_chains_verify_under_either_root)
 	struct vset *v = vset_real("sgx/collateral/sgx-00A067110000-2025-06");
 	char folder[64], **names;
 	struct chain *c;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	for (size_t t = 0; t < 2; t++) {
 		snprintf(folder, sizeof(folder), "%s/pck", tees[t]);
@@ -155,7 +155,7 @@ synthetic_check(const char *name)
 {
 	struct vset *v = vset_synthetic(name);
 	struct vfacts f;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	const char *stage = vset_verify(v, &f, &why);
 
 	if (v->valid || (!ours(v->stage) && !identity_bad(name)))
@@ -204,7 +204,7 @@ START_TEST(test_defensible_cases_go_our_way)
 		{ "s103", NULL }, { "s110", "pck-chain" } };
 	char path[64];
 	struct vfacts f;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

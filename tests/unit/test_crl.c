@@ -47,7 +47,7 @@ static enum err
 try_made(const struct pki_crl *c, enum pki_who issuer)
 {
 	struct blob *der = pki_crl(pki, c);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = try_crl(blob_span(der), pki_x509(pki, issuer), &why);
 
 	blob_unref(der);
@@ -141,7 +141,7 @@ START_TEST(test_other_bytes_around_are_refused)
 		{ "\n", "" }, { "", "  " }, { "", "\n-----BEGIN" },
 		{ "0x", "" }, { "", "00" } };
 	struct span form[3];
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i, k;
 
 	buf_hex(&hex, blob_span(der));
@@ -182,7 +182,7 @@ START_TEST(test_huge_crl_is_refused_before_it_is_parsed)
 {
 	struct blob *big;
 	struct buf b = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	char chunk[4096];
 
 	memset(chunk, '0', sizeof(chunk));
@@ -391,7 +391,7 @@ START_TEST(test_extensions_are_judged)
 		    "\x30\x02\x82\x00", true, true, ERR_CHAIN },
 	};
 	X509 *root = pki_x509(pki, PKI_ROOT);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -205,7 +205,7 @@ want_as(const char *name, long wait_ms, int who, bool background)
 		return;
 	}
 	f = xcalloc(1, sizeof(struct toy));
-	ck_assert_int_eq(flight_init(f, &table, &toy_job, name, name, config,
+	ck_assert_int_eq(flight_init(f, &table, &toy_job, name, name, config, w,
 			     &why),
 	    ERR_OK);
 	flight_join(f, w);

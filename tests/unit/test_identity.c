@@ -219,7 +219,7 @@ START_TEST(test_each_twist_of_an_identity_is_judged)
 				  .levels = levels });
 	struct blob *text =
 	    replaced(value_of(&doc, "enclaveIdentity"), w->from, w->to);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct identity *id = NULL;
 	enum err e = identity_parse(blob_span(text), &id, &why);
 
@@ -254,7 +254,7 @@ START_TEST(test_each_twist_of_evaluation_numbers_is_judged)
 	    &(struct pki_evalnums){ .tee = TEE_SGX, .n = 3, .v = numbers });
 	struct blob *text = replaced(value_of(&doc, "tcbEvaluationDataNumbers"),
 	    w->from, w->to);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct evalnums *nums = NULL;
 	enum err e = evalnums_parse(blob_span(text), &nums, &why);
 
@@ -271,7 +271,7 @@ START_TEST(test_lies_are_refused_with_their_reason)
 		PKI_BODY_CHANGED, PKI_WRONG_KEY };
 	struct identity *id = NULL;
 	struct evalnums *nums = NULL;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {

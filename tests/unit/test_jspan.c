@@ -22,7 +22,7 @@
 static enum err
 cut(struct span body, struct span *value, unsigned char sig[64])
 {
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = jspan_cut(body, "tcbInfo", value, sig, &why);
 
 	if (e != ERR_OK) {

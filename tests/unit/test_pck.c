@@ -65,7 +65,7 @@ try_extension(struct span sgx, struct pck *out)
 {
 	X509 *x = cert_around(sgx);
 	struct pck pck;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = pck_read(x, &pck, &why);
 
 	if (e != ERR_OK) {
@@ -243,7 +243,7 @@ START_TEST(test_certificate_without_or_with_two_is_refused)
 	struct pki_pck p = some_pck(PCK_CA_PROCESSOR);
 	X509 *x = pki_pck(pki, &p);
 	struct pck pck = { .pcesvn = 7 };
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	int i;
 
 	ck_assert(pck_read(ca, &pck, &why) == ERR_FORMAT);
@@ -418,7 +418,7 @@ genuine_check(const char *path, const struct anchors *intel)
 	struct chain *whole, *ca;
 	struct pck_set *set;
 	struct buf b = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	struct pck pck;
 	int i;
 

@@ -97,7 +97,7 @@ static enum err
 try_list(size_t n, const struct pki_pck *v, const struct chain *ca)
 {
 	struct blob *body = pki_pckcerts(pki, n, v);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = try_body(blob_span(body), ca, NULL, NULL, &why);
 
 	blob_unref(body);
@@ -218,7 +218,7 @@ START_TEST(test_other_forms_of_the_body_are_read)
 	struct blob *body, *b;
 	struct buf el = BUF_INIT;
 	struct pck_set *set;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	some_list(v);
@@ -397,7 +397,7 @@ START_TEST(test_twisted_bodies_are_refused)
 	};
 	struct pki_pck v = pck_of(3, 3, 11);
 	struct blob *body = pki_pckcerts(pki, 1, &v), *b;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -438,7 +438,7 @@ END_TEST
 START_TEST(test_too_many_elements_are_refused)
 {
 	struct buf b = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	int i;
 
 	buf_str(&b, "[0");
@@ -527,7 +527,7 @@ START_TEST(test_packed_set_is_the_same_set)
 {
 	struct blob *packed = some_packed(), *again;
 	struct pck_set *set;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert_uint_eq(packed->data[0], 1);
 	ck_assert_uint_lt(packed->len, 5 * 1400 + 2 * 18 + 5);
@@ -546,7 +546,7 @@ END_TEST
 START_TEST(test_broken_packed_set_is_refused)
 {
 	struct blob *packed = some_packed(), *b;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	/* every octet of the certificates and of the frame around them */
@@ -573,7 +573,7 @@ START_TEST(test_packed_list_without_certificates_is_refused)
 {
 	static const unsigned char none[] = { 1, 0, 0, 0, 0 };
 	static const unsigned char many[] = { 1, 0xff, 0xff, 0, 0 };
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(try_packed(span_of(none, sizeof(none)), platform, &why) ==
 		  ERR_NOT_AVAILABLE);

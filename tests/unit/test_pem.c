@@ -16,7 +16,7 @@ static enum err
 read_all(struct span s, struct buf *out)
 {
 	struct buf der = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e;
 
 	do {
@@ -148,7 +148,7 @@ END_TEST
 START_TEST(test_windows)
 {
 	struct window w = WINDOW_ALL;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(window_check(&w, 0, 0, "x", &why) == ERR_OK);
 	ck_assert(window_check(&w, INT64_MAX - 1, 0, "x", &why) == ERR_OK);

@@ -156,7 +156,7 @@ START_TEST(test_signed_documents_verify_as_recorded)
 			bool want =
 			    json_is_true(json_object_get(doc, "signature_ok"));
 			struct blob *body;
-			struct why why = { ERR_OK, "", "" };
+			struct why why = { 0 };
 			enum err e;
 
 			snprintf(path, sizeof(path), "%s/%s", tees[t],
@@ -208,7 +208,7 @@ START_TEST(test_shapes_are_judged_as_recorded)
 	json_array_foreach(json_object_get(j, "documents"), i, doc)
 	{
 		const char *file = string_of(doc, "file");
-		struct why why = { ERR_OK, "", "" };
+		struct why why = { 0 };
 		struct blob *body;
 		enum err e;
 

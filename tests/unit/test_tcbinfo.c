@@ -77,7 +77,7 @@ START_TEST(test_version_3_facts)
 				 .fmspc = "00906eD50000",
 				 .eval_num = 21 });
 	struct tcbinfo *info;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(
 	    tcbinfo_read(blob_span(doc.body), signer, &info, &why) == ERR_OK);
@@ -362,7 +362,7 @@ START_TEST(test_each_twist_is_judged)
 	const struct twist *w = &twists[_i];
 	struct blob *was = good(w->base);
 	struct blob *text = replaced(blob_span(was), w->from, w->to);
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	enum err e = parse(blob_span(text), &why);
 
 	ck_assert_msg(e == w->e, "%s -> %s: %s (%s)", w->from, w->to,
@@ -400,7 +400,7 @@ START_TEST(test_two_equal_levels_are_refused)
 			.fmspc = "90C06F000000",
 			.n_levels = 2,
 			.levels = v };
-		struct why why = { ERR_OK, "", "" };
+		struct why why = { 0 };
 
 		memcpy(v, same, sizeof(v));
 		v[1].tdx[15] = tdx; /* the twin differs in one component */
@@ -416,7 +416,7 @@ START_TEST(test_deep_and_large_values_are_refused)
 {
 	struct blob *was = good(SGX), *text;
 	struct buf deep = BUF_INIT;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	int i;
 
 	buf_str(&deep, "\"x\":");
@@ -450,7 +450,7 @@ START_TEST(test_lies_are_refused_with_their_reason)
 		{ PKI_BODY_CHANGED, ERR_BADSIG },
 		{ PKI_WRONG_KEY, ERR_BADSIG } };
 	struct tcbinfo *info;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -478,7 +478,7 @@ START_TEST(test_document_of_another_kind_is_refused)
 	    pki_json(pki, "enclaveIdentity", blob_span(text), PKI_HONEST);
 	struct tcbinfo *info = NULL;
 	struct identity *id = NULL;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 
 	ck_assert(tcbinfo_read(blob_span(doc.body), signer, &info, &why) ==
 		  ERR_FORMAT);
@@ -503,7 +503,7 @@ START_TEST(test_no_bit_of_a_document_can_be_turned)
 	struct pki_doc doc = pki_tcbinfo(pki,
 	    &(struct pki_tcbinfo){ .tee = TEE_TDX, .fmspc = "90C06F000000" });
 	struct tcbinfo *info;
-	struct why why = { ERR_OK, "", "" };
+	struct why why = { 0 };
 	size_t i;
 
 	for (i = 0; i < doc.body->len; i++) {
