@@ -62,9 +62,9 @@ pki_digest(const struct pki *pki, const char *kind, const char *label,
 
 /* digest mod (n - 1) + 1: a scalar that is never zero. */
 static BIGNUM *
-scalar(const unsigned char digest[32], const EC_GROUP *group, BN_CTX *ctx)
+scalar(struct span digest, const EC_GROUP *group, BN_CTX *ctx)
 {
-	BIGNUM *k = BN_bin2bn(digest, 32, NULL);
+	BIGNUM *k = BN_bin2bn(digest.p, (int)digest.len, NULL);
 	BIGNUM *m = BN_dup(EC_GROUP_get0_order(group));
 
 	must(k != NULL && m != NULL);
@@ -76,27 +76,28 @@ scalar(const unsigned char digest[32], const EC_GROUP *group, BN_CTX *ctx)
 }
 
 EVP_PKEY *
-pki_derive(const struct pki *pki, const char *label)
+pki_ec_key(int nid, struct span digest)
 {
-	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(nid);
 	BN_CTX *ctx = BN_CTX_new();
 	EC_POINT *pub = EC_POINT_new(group);
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	unsigned char digest[32], point[65];
+	unsigned char point[97];
 	OSSL_PARAM *params;
 	EVP_PKEY *key = NULL;
+	size_t len;
 	BIGNUM *k;
 
-	pki_digest(pki, "key", label, digest);
 	k = scalar(digest, group, ctx);
 	must(EC_POINT_mul(group, pub, k, NULL, NULL, ctx) == 1);
-	must(EC_POINT_point2oct(group, pub, POINT_CONVERSION_UNCOMPRESSED,
-		 point, sizeof(point), ctx) == sizeof(point));
+	len = EC_POINT_point2oct(group, pub, POINT_CONVERSION_UNCOMPRESSED,
+	    point, sizeof(point), ctx);
+	must(len > 0);
 	must(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
-	    "prime256v1", 0));
+	    OBJ_nid2sn(nid), 0));
 	must(OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
-	    point, sizeof(point)));
+	    point, len));
 	must(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, k));
 	params = OSSL_PARAM_BLD_to_param(bld);
 	must(EVP_PKEY_fromdata_init(pctx) == 1);
@@ -109,6 +110,16 @@ pki_derive(const struct pki *pki, const char *label)
 	BN_CTX_free(ctx);
 	EC_GROUP_free(group);
 	return key;
+}
+
+EVP_PKEY *
+pki_derive(const struct pki *pki, const char *label)
+{
+	unsigned char digest[32];
+
+	pki_digest(pki, "key", label, digest);
+	return pki_ec_key(NID_X9_62_prime256v1,
+	    span_of(digest, sizeof(digest)));
 }
 
 /*
@@ -130,7 +141,7 @@ pki_sign(EVP_PKEY *key, struct span bytes, unsigned char sig[64])
 	must(BN_bn2binpad(d, in + 32, 32) == 32);
 	z = BN_bin2bn(in, 32, NULL);
 	sha256(span_of(in, sizeof(in)), digest);
-	k = scalar(digest, group, ctx);
+	k = scalar(span_of(digest, sizeof(digest)), group, ctx);
 	must(EC_POINT_mul(group, point, k, NULL, NULL, ctx) == 1);
 	must(EC_POINT_get_affine_coordinates(group, point, r, NULL, ctx) == 1);
 	must(BN_nnmod(r, r, n, ctx) == 1);
@@ -150,12 +161,23 @@ pki_sign(EVP_PKEY *key, struct span bytes, unsigned char sig[64])
 	EC_GROUP_free(group);
 }
 
+/* The library gives the signature of an object to look at only. */
+void
+pki_bits_set(const ASN1_BIT_STRING *where, struct span bytes)
+{
+	ASN1_BIT_STRING *bits = (ASN1_BIT_STRING *)(uintptr_t)where;
+
+	must(ASN1_BIT_STRING_set(bits, (unsigned char *)(uintptr_t)bytes.p,
+		 (int)bytes.len) == 1);
+	bits->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 7);
+	bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+}
+
 /* Replace a signature that X509_sign or X509_CRL_sign put there. */
 void
 pki_resign(const ASN1_BIT_STRING *where, struct span tbs, EVP_PKEY *key,
     enum pki_lie lie)
 {
-	ASN1_BIT_STRING *bits = (ASN1_BIT_STRING *)(uintptr_t)where;
 	unsigned char raw[64], *der = NULL;
 	ECDSA_SIG *sig = ECDSA_SIG_new();
 	int len;
@@ -166,17 +188,16 @@ pki_resign(const ASN1_BIT_STRING *where, struct span tbs, EVP_PKEY *key,
 	must(ECDSA_SIG_set0(sig, BN_bin2bn(raw, 32, NULL),
 		 BN_bin2bn(raw + 32, 32, NULL)) == 1);
 	len = i2d_ECDSA_SIG(sig, &der);
-	must(len > 0 && ASN1_BIT_STRING_set(bits, der, len) == 1);
-	bits->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 7);
-	bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+	must(len > 0);
+	pki_bits_set(where, span_of(der, (size_t)len));
 	OPENSSL_free(der);
 	ECDSA_SIG_free(sig);
 }
 
 /* --- certificates ----------------------------------------------------- */
 
-static void
-name_add(X509_NAME *name, const char *field, const char *value)
+void
+pki_name_add(X509_NAME *name, const char *field, const char *value)
 {
 	must(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
 		 (const unsigned char *)value, -1, -1, 0) == 1);
@@ -188,11 +209,11 @@ name_new(const char *cn)
 {
 	X509_NAME *name = X509_NAME_new();
 
-	name_add(name, "CN", cn);
-	name_add(name, "O", "Intel Corporation");
-	name_add(name, "L", "Santa Clara");
-	name_add(name, "ST", "CA");
-	name_add(name, "C", "US");
+	pki_name_add(name, "CN", cn);
+	pki_name_add(name, "O", "Intel Corporation");
+	pki_name_add(name, "L", "Santa Clara");
+	pki_name_add(name, "ST", "CA");
+	pki_name_add(name, "C", "US");
 	return name;
 }
 
@@ -203,8 +224,8 @@ ext_add(X509 *x, X509_EXTENSION *ext)
 	X509_EXTENSION_free(ext);
 }
 
-static void
-ext_conf(X509 *x, int nid, const char *value)
+void
+pki_ext_conf(X509 *x, int nid, const char *value)
 {
 	X509V3_CTX ctx;
 
@@ -237,8 +258,14 @@ pki_aki(X509 *issuer)
 	return ext;
 }
 
-static void
-ext_ski(X509 *x)
+void
+pki_ext_aki(X509 *x, X509 *issuer)
+{
+	ext_add(x, pki_aki(issuer));
+}
+
+void
+pki_ext_ski(X509 *x)
 {
 	ASN1_OCTET_STRING *id = key_id(x);
 
@@ -246,8 +273,8 @@ ext_ski(X509 *x)
 	ASN1_OCTET_STRING_free(id);
 }
 
-static void
-ext_raw(X509 *x, const char *oid, int critical, struct span der)
+void
+pki_ext_raw(X509 *x, const char *oid, int critical, struct span der)
 {
 	ASN1_OBJECT *obj = OBJ_txt2obj(oid, 1);
 	ASN1_OCTET_STRING *os = ASN1_OCTET_STRING_new();
@@ -266,21 +293,21 @@ cert_extensions(X509 *x, const struct pki_cert *c)
 	char dp[300];
 
 	if (!c->no_aki)
-		ext_add(x, pki_aki(c->issuer == NULL ? x : c->issuer));
+		pki_ext_aki(x, c->issuer == NULL ? x : c->issuer);
 	if (c->crl_dp != NULL) {
 		snprintf(dp, sizeof(dp), "URI:%s", c->crl_dp);
-		ext_conf(x, NID_crl_distribution_points, dp);
+		pki_ext_conf(x, NID_crl_distribution_points, dp);
 	}
 	if (!c->no_ski)
-		ext_ski(x);
+		pki_ext_ski(x);
 	if (c->key_usage != NULL)
-		ext_conf(x, NID_key_usage, c->key_usage);
+		pki_ext_conf(x, NID_key_usage, c->key_usage);
 	if (c->basic != NULL)
-		ext_conf(x, NID_basic_constraints, c->basic);
+		pki_ext_conf(x, NID_basic_constraints, c->basic);
 	if (c->sgx.len > 0)
-		ext_raw(x, "1.2.840.113741.1.13.1", 0, c->sgx);
+		pki_ext_raw(x, "1.2.840.113741.1.13.1", 0, c->sgx);
 	if (c->unknown_critical)
-		ext_raw(x, "1.3.6.1.4.1.99999.1", 1,
+		pki_ext_raw(x, "1.3.6.1.4.1.99999.1", 1,
 		    span_of(null_der, sizeof(null_der)));
 }
 
@@ -384,14 +411,24 @@ pki_cert_of(const struct pki *pki, enum pki_who who)
 
 /* --- the PKI ---------------------------------------------------------- */
 
+void
+pki_spki_hex(const X509_PUBKEY *key, char out[65])
+{
+	unsigned char *spki = NULL, digest[32];
+	int len = i2d_X509_PUBKEY(key, &spki);
+
+	must(len > 0);
+	sha256(span_of(spki, (size_t)len), digest);
+	hex_lower(span_of(digest, sizeof(digest)), out);
+	OPENSSL_free(spki);
+}
+
 static struct pki *
 pki_new_one(const char *seed, time_t now)
 {
 	struct pki *pki = xcalloc(1, sizeof(*pki));
-	unsigned char *spki = NULL, digest[32];
 	struct pki_cert c;
 	enum pki_who i;
-	int len;
 
 	pki->seed = xstrdup(seed);
 	pki->now = now;
@@ -401,11 +438,7 @@ pki_new_one(const char *seed, time_t now)
 		c.key = pki->key[i];
 		pki->x[i] = pki_cert(pki, &c);
 	}
-	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(pki->x[PKI_ROOT]), &spki);
-	must(len > 0);
-	sha256(span_of(spki, (size_t)len), digest);
-	hex_lower(span_of(digest, 32), pki->spki_hex);
-	OPENSSL_free(spki);
+	pki_spki_hex(X509_get_X509_PUBKEY(pki->x[PKI_ROOT]), pki->spki_hex);
 	return pki;
 }
 

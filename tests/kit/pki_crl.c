@@ -10,57 +10,76 @@
 
 #define DAY ((time_t)86400)
 
+void
+pki_crl_revoke(X509_CRL *crl, const BIGNUM *serial, time_t at, int reason)
+{
+	ASN1_ENUMERATED *code = ASN1_ENUMERATED_new();
+	ASN1_INTEGER *num = BN_to_ASN1_INTEGER(serial, NULL);
+	X509_REVOKED *r = X509_REVOKED_new();
+	ASN1_TIME *t = ASN1_TIME_set(NULL, at);
+
+	must(X509_REVOKED_set_serialNumber(r, num) == 1);
+	must(X509_REVOKED_set_revocationDate(r, t) == 1);
+	must(ASN1_ENUMERATED_set(code, reason) == 1);
+	if (reason >= 0)
+		must(X509_REVOKED_add1_ext_i2d(r, NID_crl_reason, code, 0, 0) ==
+		     1);
+	must(X509_CRL_add0_revoked(crl, r) == 1);
+	ASN1_ENUMERATED_free(code);
+	ASN1_INTEGER_free(num);
+	ASN1_TIME_free(t);
+}
+
 static void
 crl_revoke(X509_CRL *crl, const char *serial, time_t at)
 {
-	ASN1_ENUMERATED *reason = ASN1_ENUMERATED_new();
-	X509_REVOKED *r = X509_REVOKED_new();
-	ASN1_TIME *t = ASN1_TIME_set(NULL, at);
-	ASN1_INTEGER *num;
 	BIGNUM *bn = NULL;
 
 	must(BN_hex2bn(&bn, serial) > 0);
-	num = BN_to_ASN1_INTEGER(bn, NULL);
-	must(X509_REVOKED_set_serialNumber(r, num) == 1);
-	must(X509_REVOKED_set_revocationDate(r, t) == 1);
-	must(ASN1_ENUMERATED_set(reason, 1) == 1); /* keyCompromise */
-	must(X509_REVOKED_add1_ext_i2d(r, NID_crl_reason, reason, 0, 0) == 1);
-	must(X509_CRL_add0_revoked(crl, r) == 1);
-	ASN1_ENUMERATED_free(reason);
-	ASN1_INTEGER_free(num);
-	ASN1_TIME_free(t);
+	pki_crl_revoke(crl, bn, at, 1); /* keyCompromise */
 	BN_free(bn);
+}
+
+void
+pki_crl_number(X509_CRL *crl, unsigned long number)
+{
+	ASN1_INTEGER *num = ASN1_INTEGER_new();
+
+	must(ASN1_INTEGER_set_uint64(num, number) == 1);
+	must(X509_CRL_add1_ext_i2d(crl, NID_crl_number, num, 0, 0) == 1);
+	ASN1_INTEGER_free(num);
+}
+
+void
+pki_crl_partition(X509_CRL *crl)
+{
+	ISSUING_DIST_POINT *idp = ISSUING_DIST_POINT_new();
+
+	idp->onlyCA = 0xff;
+	must(X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point, idp, 1,
+		 0) == 1);
+	ISSUING_DIST_POINT_free(idp);
 }
 
 static void
 crl_extensions(X509_CRL *crl, const struct pki_crl *c, X509 *issuer)
 {
-	ISSUING_DIST_POINT *idp;
 	X509_EXTENSION *ext;
-	ASN1_INTEGER *num;
 
-	if (!c->no_number) {
-		num = ASN1_INTEGER_new();
-		must(ASN1_INTEGER_set(num, c->number == 0 ? 1 : c->number));
-		must(X509_CRL_add1_ext_i2d(crl, NID_crl_number, num, 0, 0));
-		ASN1_INTEGER_free(num);
-	}
+	if (!c->no_number)
+		pki_crl_number(crl,
+		    c->number == 0 ? 1UL : (unsigned long)c->number);
 	if (!c->no_aki) {
 		ext = pki_aki(issuer);
 		must(X509_CRL_add_ext(crl, ext, -1) == 1);
 		X509_EXTENSION_free(ext);
 	}
-	if (c->indirect) {
-		idp = ISSUING_DIST_POINT_new();
-		idp->onlyCA = 0xff;
-		must(X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point,
-			 idp, 1, 0) == 1);
-		ISSUING_DIST_POINT_free(idp);
-	}
+	if (c->indirect)
+		pki_crl_partition(crl);
 }
 
-static void
-crl_times(X509_CRL *crl, time_t from, time_t until)
+void
+pki_crl_times(X509_CRL *crl, time_t from, time_t until)
 {
 	ASN1_TIME *t = ASN1_TIME_set(NULL, from);
 
@@ -119,7 +138,7 @@ pki_crl(const struct pki *pki, const struct pki_crl *c)
 	must(X509_CRL_set_version(crl, 1) == 1);
 	must(X509_CRL_set_issuer_name(crl,
 	    X509_get_subject_name(pki_x509(pki, c->issuer))));
-	crl_times(crl, from, until);
+	pki_crl_times(crl, from, until);
 	for (i = 0; i < c->n_revoked; i++)
 		crl_revoke(crl, c->revoked[i], from);
 	if (c->issuer == PKI_ROOT) {
