@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static enum err
-fail_at(struct reader *r, const char *path, const char *text)
+enum err
+reader_fail_at(struct reader *r, const char *path, const char *text)
 {
 	reader_enter(r, "%s", path);
 	return reader_fail(r, "%s", text);
@@ -26,6 +26,13 @@ address_is_taken(const struct config *c, size_t i)
 	return false;
 }
 
+/* Guests reach the metadata service in clear text, over their own link. */
+static bool
+is_metadata_only(const struct config_listen *l)
+{
+	return l->serve == SERVE_THIM && address_is_link_local(l->address);
+}
+
 static enum err
 listen_check(struct reader *r, const struct config *c, size_t i)
 {
@@ -33,16 +40,16 @@ listen_check(struct reader *r, const struct config *c, size_t i)
 	size_t len = reader_enter(r, "listen[%zu]", i);
 
 	if (l->tls_certificate != NULL && l->tls_key == NULL)
-		return fail_at(r, ".tls.key", "is missing");
+		return reader_fail_at(r, ".tls.key", "is missing");
 	if (l->tls_certificate == NULL && l->tls_key != NULL)
-		return fail_at(r, ".tls.certificate", "is missing");
+		return reader_fail_at(r, ".tls.certificate", "is missing");
 	if (l->tls_certificate == NULL && !l->allow_clear &&
-	    !address_is_loopback(l->address))
-		return fail_at(r, ".address",
+	    !address_is_loopback(l->address) && !is_metadata_only(l))
+		return reader_fail_at(r, ".address",
 		    "clear text on an address that "
 		    "is not loopback: give tls, or set allow_clear");
 	if (address_is_taken(c, i))
-		return fail_at(r, ".address", "another listener has it");
+		return reader_fail_at(r, ".address", "another listener has it");
 	reader_leave(r, len);
 	return ERR_OK;
 }
@@ -71,10 +78,10 @@ upstream_check(struct reader *r, const struct config *c)
 	enum err e;
 
 	if (c->mode != MODE_OFFLINE && c->upstream.pcs.urls.n == 0)
-		return fail_at(r, "upstream.pcs.urls",
+		return reader_fail_at(r, "upstream.pcs.urls",
 		    "needs a URL unless the mode is offline");
 	if (c->mode != MODE_OFFLINE && c->upstream.pcs.root_crl_urls.n == 0)
-		return fail_at(r, "upstream.pcs.root_crl_urls",
+		return reader_fail_at(r, "upstream.pcs.root_crl_urls",
 		    "needs a URL unless the mode is offline");
 	if ((e = urls_check(r, "upstream.pcs.urls", &c->upstream.pcs.urls,
 		 clear)) != ERR_OK ||
@@ -84,7 +91,7 @@ upstream_check(struct reader *r, const struct config *c)
 		 clear)) != ERR_OK)
 		return e;
 	if (c->upstream.connect_timeout_ms > c->upstream.timeout_ms)
-		return fail_at(r, "upstream.connect_timeout_ms",
+		return reader_fail_at(r, "upstream.connect_timeout_ms",
 		    "is longer than upstream.timeout_ms");
 	return ERR_OK;
 }
@@ -113,19 +120,21 @@ config_check(struct reader *r, const struct config *c)
 	enum err e;
 
 	if (c->n_listen == 0)
-		return fail_at(r, "listen", "must have at least one listener");
+		return reader_fail_at(r, "listen",
+		    "must have at least one listener");
 	for (i = 0; i < c->n_listen; i++) {
 		if ((e = listen_check(r, c, i)) != ERR_OK)
 			return e;
 	}
 	if ((e = upstream_check(r, c)) != ERR_OK ||
-	    (e = named_check(r, c)) != ERR_OK)
+	    (e = named_check(r, c)) != ERR_OK ||
+	    (e = hosts_check(r, c)) != ERR_OK)
 		return e;
 	if (c->limits.header_timeout_ms > c->limits.request_timeout_ms)
-		return fail_at(r, "limits.header_timeout_ms",
+		return reader_fail_at(r, "limits.header_timeout_ms",
 		    "is longer than limits.request_timeout_ms");
 	if (c->cache.stale_wait_ms > c->cache.client_wait_ms)
-		return fail_at(r, "cache.stale_wait_ms",
+		return reader_fail_at(r, "cache.stale_wait_ms",
 		    "is longer than cache.client_wait_ms");
 	return ERR_OK;
 }

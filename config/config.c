@@ -11,6 +11,7 @@
 #define FILE_MAX   (1 << 20)
 #define LISTEN_MAX 64
 #define NAMED_MAX  64
+#define HOSTS_MAX  4096
 
 /* What there is without a "listen". */
 static const char listen_default[] =
@@ -42,6 +43,9 @@ config_free(struct config *c)
 		free(c->tokens.named[i].hash);
 	}
 	free(c->tokens.named);
+	for (i = 0; i < c->n_hosts; i++)
+		scope_free(SCOPE_HOST, &c->hosts[i]);
+	free(c->hosts);
 	scope_free(SCOPE_CONFIG, c);
 	config_list_free(&c->tokens.admin_sha512);
 	config_list_free(&c->tokens.user_sha512);
@@ -194,19 +198,41 @@ listen_read(struct reader *r, const json_t *root, struct config *c)
 	return e;
 }
 
+/* The same for a list that may be left out. */
+static enum err
+rows_read(struct reader *r, enum setting_scope scope, const json_t *root,
+    size_t max, size_t size, void **out, size_t *n)
+{
+	const json_t *list;
+	enum err e;
+
+	e = member_find(r, root, scope_path(scope), &list);
+	if (e != ERR_OK || list == NULL)
+		return e;
+	return array_read(r, scope, list, max, size, out, n);
+}
+
 static enum err
 named_read(struct reader *r, const json_t *root, struct config *c)
 {
-	const json_t *list;
 	void *out = NULL;
 	enum err e;
 
-	if ((e = member_find(r, root, "tokens.named", &list)) != ERR_OK ||
-	    list == NULL)
-		return e;
-	e = array_read(r, SCOPE_TOKEN, list, NAMED_MAX,
+	e = rows_read(r, SCOPE_TOKEN, root, NAMED_MAX,
 	    sizeof(struct config_token), &out, &c->tokens.n_named);
 	c->tokens.named = out;
+	return e;
+}
+
+static enum err
+hosts_read(struct reader *r, const json_t *root, struct config *c)
+{
+	void *out = NULL;
+	enum err e;
+
+	e = rows_read(r, SCOPE_HOST, root, HOSTS_MAX,
+	    sizeof(struct config_host), &out, &c->n_hosts);
+	c->hosts = out;
 	return e;
 }
 
@@ -218,6 +244,7 @@ root_read(struct reader *r, const json_t *root, struct config *c)
 	if ((e = listen_read(r, root, c)) != ERR_OK ||
 	    (e = scope_read(r, SCOPE_CONFIG, root, c)) != ERR_OK ||
 	    (e = named_read(r, root, c)) != ERR_OK ||
+	    (e = hosts_read(r, root, c)) != ERR_OK ||
 	    (e = secrets_read(r, c)) != ERR_OK)
 		return e;
 	return config_check(r, c);

@@ -53,6 +53,17 @@ struct config_token {
 	time_t expires_at; /* 0: never */
 };
 
+/* hosts[]: a caller of the metadata service and what it may learn. */
+struct config_host {
+	struct config_list match; /* each as match_read() takes it */
+	char *product;            /* "Milan", "Genoa", "Turin"; NULL: none */
+	/* As KDS names chips of the product, lower-case hex; the first one is
+	 * meant when the caller names none. */
+	struct config_list chip_id;
+	char *tcb;                /* "auto", or 16 hex digits, upper case */
+	struct config_list qe_id; /* upper case; "*": any */
+};
+
 struct config {
 	_Atomic unsigned refs;
 	char *path; /* of the file it came from */
@@ -98,6 +109,9 @@ struct config {
 		size_t n_named;
 		struct config_token *named;
 	} tokens;
+
+	size_t n_hosts;
+	struct config_host *hosts;
 
 	struct {
 		int64_t stale_max_s; /* how long after nextUpdate to serve */
@@ -158,6 +172,25 @@ void config_warn(const struct config *, FILE *);
 void config_write(const struct config *, FILE *);
 /* The settings section of larder.json(5), in mdoc. */
 void config_manual(FILE *);
+
+/* --- callers of the metadata service ---------------------------------- */
+
+enum match_kind {
+	MATCH_LISTEN, /* "listen:ADDRESS": came to this listener */
+	MATCH_UID,    /* "unix:uid=N": the peer of a unix socket */
+	MATCH_SOURCE, /* "10.1.2.3", "10.1.0.0/16", "fd00::/64" */
+};
+struct match {
+	enum match_kind kind;
+	const char *listen; /* borrowed from the text */
+	uint32_t uid;
+	bool v6;
+	unsigned char addr[16]; /* its first "bits" bits count, others are 0 */
+	unsigned bits;          /* 0 to 32, or 128 */
+};
+/* One item of hosts[].match; ERR_CONFIG says in "why" what it must be. */
+enum err match_read(const char *text, struct match *out,
+    struct why *why) MUST_CHECK;
 
 /* --- tokens (pccs-api 3) ---------------------------------------------- */
 

@@ -66,6 +66,8 @@ config_write(const struct config *c, FILE *f)
 	rest = scope_json(SCOPE_CONFIG, c);
 	must(json_object_update(root, rest) == 0);
 	json_decref(rest);
+	path_set(root, "hosts",
+	    array_json(SCOPE_HOST, c->hosts, c->n_hosts, sizeof(*c->hosts)));
 	path_set(root, "tokens.named",
 	    array_json(SCOPE_TOKEN, c->tokens.named, c->tokens.n_named,
 		sizeof(*c->tokens.named)));

@@ -18,6 +18,9 @@ const char setting_required[] = "required";
 	{ path, SCOPE_LISTEN, KIND_##kind,                                     \
 		offsetof(struct config_listen, member), min, max, dflt, unit,  \
 		help },
+#define SET_HOST(path, kind, member, min, max, dflt, unit, help)               \
+	{ path, SCOPE_HOST, KIND_##kind, offsetof(struct config_host, member), \
+		min, max, dflt, unit, help },
 #define SET_TOKEN(path, kind, member, min, max, dflt, unit, help)              \
 	{ path, SCOPE_TOKEN, KIND_##kind,                                      \
 		offsetof(struct config_token, member), min, max, dflt, unit,   \
@@ -27,6 +30,7 @@ const struct setting settings[] = {
 };
 #undef SET
 #undef SET_LISTEN
+#undef SET_HOST
 #undef SET_TOKEN
 
 const size_t settings_n = sizeof(settings) / sizeof(settings[0]);
@@ -88,6 +92,13 @@ static const struct kind {
 	[KIND_SPKIS] = { BASE_STRINGS, "list of digests", syntax_spki, NULL },
 	[KIND_SHA512S] = { BASE_STRINGS, "list of hashes", syntax_sha512,
 	    NULL },
+	[KIND_MATCHES] = { BASE_STRINGS, "list of callers", syntax_match,
+	    NULL },
+	[KIND_PRODUCT] = { BASE_STRING, "name", syntax_product, NULL },
+	[KIND_CHIP_IDS] = { BASE_STRINGS, "list of chip ids", syntax_chip_id,
+	    NULL },
+	[KIND_TCB] = { BASE_STRING, "TCB", syntax_tcb, NULL },
+	[KIND_QE_IDS] = { BASE_STRINGS, "list of QE-IDs", syntax_qe_id, NULL },
 	[KIND_NAME] = { BASE_STRING, "string", syntax_name, NULL },
 	[KIND_ROLE] = { BASE_WORD, "name", NULL, roles },
 	[KIND_SCRYPT] = { BASE_STRING, "hash", syntax_scrypt, NULL },
@@ -141,6 +152,8 @@ scope_path(enum setting_scope scope)
 	switch (scope) {
 	case SCOPE_LISTEN:
 		return "listen";
+	case SCOPE_HOST:
+		return "hosts";
 	case SCOPE_TOKEN:
 		return "tokens.named";
 	case SCOPE_CONFIG:

@@ -24,6 +24,11 @@ enum setting_kind {
 	KIND_PROXY,
 	KIND_SPKIS,   /* 64 hex digits */
 	KIND_SHA512S, /* 128 hex digits, file: or env: */
+	KIND_MATCHES, /* match_read() */
+	KIND_PRODUCT,
+	KIND_CHIP_IDS, /* 128 or 16 hex digits */
+	KIND_TCB,      /* 16 hex digits, or "auto" */
+	KIND_QE_IDS,
 	KIND_NAME,
 	KIND_ROLE,
 	KIND_SCRYPT, /* $scrypt$..., file: or env: */
@@ -37,7 +42,7 @@ enum setting_kind {
 };
 
 /* The struct a row's member is in. */
-enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_TOKEN };
+enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_HOST, SCOPE_TOKEN };
 
 struct setting {
 	const char *path; /* whole: "listen[].tls.key" */
@@ -52,7 +57,8 @@ extern const struct setting settings[];
 extern const size_t settings_n;
 extern const char setting_required[]; /* dflt, by its address */
 
-/* The array a scope's objects stand in: "listen", "tokens.named"; or "". */
+/* The array a scope's objects stand in: "listen", "hosts", "tokens.named";
+ * or "". */
 const char *scope_path(enum setting_scope);
 /* A row's path inside its object: "tls.key" of "listen[].tls.key". */
 const char *setting_inner(const struct setting *);
@@ -102,13 +108,17 @@ void config_list_free(struct config_list *);
 enum err secrets_read(struct reader *, struct config *) MUST_CHECK;
 /* What no single row can see: contradictions between settings (check.c). */
 enum err config_check(struct reader *, const struct config *) MUST_CHECK;
+/* The same of hosts[] (match.c). */
+enum err hosts_check(struct reader *, const struct config *) MUST_CHECK;
+/* Fail at this path below the current one. */
+enum err reader_fail_at(struct reader *, const char *path, const char *text);
 
 /* At most "max" bytes of a file, appended (secret.c); the text of "why" has
  * no file name in it. */
 enum err config_file_read(const char *path, size_t max, struct buf *out,
     struct why *) MUST_CHECK;
 
-/* --- syntax of single values (syntax.c) ------------------------------- */
+/* --- syntax of single values (syntax.c, match.c) ---------------------- */
 
 /* Each gives ERR_OK or a text in "why"; some normalise in place. */
 enum err syntax_address(char *, struct why *) MUST_CHECK;
@@ -123,7 +133,15 @@ enum err syntax_scrypt(char *, struct why *) MUST_CHECK;
 enum err syntax_name(char *, struct why *) MUST_CHECK;
 enum err syntax_issuer(char *, struct why *) MUST_CHECK;
 enum err syntax_level(char *, struct why *) MUST_CHECK;
+enum err syntax_match(char *, struct why *) MUST_CHECK;
+enum err syntax_product(char *, struct why *) MUST_CHECK;
+enum err syntax_chip_id(char *, struct why *) MUST_CHECK;
+enum err syntax_tcb(char *, struct why *) MUST_CHECK;
+enum err syntax_qe_id(char *, struct why *) MUST_CHECK;
 bool address_is_loopback(const char *); /* or a unix: socket */
+bool address_is_link_local(const char *);
+void text_lower(char *);
+void text_upper(char *);
 bool url_is_clear(const char *);
 bool url_is_loopback(const char *);
 

@@ -117,6 +117,22 @@ address_is_loopback(const char *s)
 	       host_is_ip(host, v6) && host_is_loopback(host, v6);
 }
 
+/* 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291 2.5.6). */
+bool
+address_is_link_local(const char *s)
+{
+	unsigned char raw[16];
+	const char *rest;
+	char host[64];
+	bool v6;
+
+	if (!host_split(s, host, sizeof(host), &v6, &rest) ||
+	    inet_pton(v6 ? AF_INET6 : AF_INET, host, raw) != 1)
+		return false;
+	return v6 ? raw[0] == 0xfe && (raw[1] & 0xc0) == 0x80
+		  : raw[0] == 169 && raw[1] == 254;
+}
+
 /* --- URLs ------------------------------------------------------------- */
 
 /* Behind "http://" or "https://"; NULL: neither. */
@@ -244,12 +260,21 @@ syntax_database(char *s, struct why *why)
 	return ERR_OK;
 }
 
-static void
-lower(char *s)
+void
+text_lower(char *s)
 {
 	for (; *s != '\0'; s++) {
 		if (*s >= 'A' && *s <= 'Z')
 			*s = (char)(*s + 32);
+	}
+}
+
+void
+text_upper(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s >= 'a' && *s <= 'z')
+			*s = (char)(*s - 32);
 	}
 }
 
@@ -258,7 +283,7 @@ syntax_spki(char *s, struct why *why)
 {
 	if (!hex_is(span_str(s), 64))
 		return bad(why, "must be 64 hex digits (SHA-256)");
-	lower(s);
+	text_lower(s);
 	return ERR_OK;
 }
 
@@ -287,7 +312,7 @@ syntax_sha512(char *s, struct why *why)
 	if (!hex_is(span_str(s), 128))
 		return bad(why, "must be 128 hex digits (SHA-512), "
 				"\"file:PATH\" or \"env:NAME\"");
-	lower(s);
+	text_lower(s);
 	return ERR_OK;
 }
 
@@ -326,7 +351,7 @@ syntax_level(char *s, struct why *why)
 {
 	enum log_level level;
 
-	lower(s);
+	text_lower(s);
 	if (!log_level_read(s, &level))
 		return bad(why, "must be \"error\", \"warn\", \"note\", "
 				"\"info\" or \"debug\"");

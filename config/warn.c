@@ -12,6 +12,27 @@ warn_unreadable(const struct config *config, const char *file, FILE *f)
 		    strerror(errno));
 }
 
+/* Callers nobody serves, or a service that serves nobody. */
+static void
+warn_hosts(const struct config *config, FILE *f)
+{
+	unsigned serve = 0;
+	size_t i;
+
+	for (i = 0; i < config->n_listen; i++)
+		serve |= config->listen[i].serve;
+	if ((serve & SERVE_THIM) && config->n_hosts == 0)
+		fprintf(f,
+		    "%s: warning: \"thim\" is served, but without a row in "
+		    "hosts[] every caller is refused\n",
+		    config->path);
+	if (!(serve & SERVE_THIM) && config->n_hosts != 0)
+		fprintf(f,
+		    "%s: warning: hosts[] counts for nothing: no listener "
+		    "serves \"thim\"\n",
+		    config->path);
+}
+
 void
 config_warn(const struct config *config, FILE *f)
 {
@@ -22,4 +43,5 @@ config_warn(const struct config *config, FILE *f)
 		warn_unreadable(config, config->listen[i].tls_key, f);
 	}
 	warn_unreadable(config, config->upstream.ca_file, f);
+	warn_hosts(config, f);
 }
