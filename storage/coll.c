@@ -1,6 +1,7 @@
 #include "config/base/enc.h"
 #include "config/base/map.h"
 #include "config/base/must.h"
+#include "storage/coll_amd.h"
 #include "storage/form.h"
 #include "storage/storage.h"
 
@@ -24,7 +25,8 @@ enum back_rule {
 	BACK_NONE,
 	BACK_ISSUE,
 	BACK_ISSUE_AND_NUMBER,
-	BACK_THIS_UPDATE
+	BACK_THIS_UPDATE,
+	BACK_NUMBER_AND_THIS_UPDATE
 };
 
 static const enum back_rule back_rule[COLL_N] = {
@@ -83,13 +85,6 @@ chain_of_root_crl(const struct coll_raw *raw, const struct trust *t,
 }
 
 /* --- a function per kind ---------------------------------------------- */
-
-/*
- * Each fills in the facts, the dates and the signer of *c, and the window of
- * all that it looked at.  What is filled in belongs to *c, on failure too.
- */
-typedef enum err (*admit_fn)(struct coll *c, const struct coll_raw *,
-    const struct trust *, struct window *, struct why *);
 
 static enum err
 not_asked(struct why *why, const char *what)
@@ -290,6 +285,9 @@ static const admit_fn admit[COLL_N] = {
 	[COLL_ROOT_CRL] = admit_root_crl,
 	[COLL_EVALNUMS] = admit_evalnums,
 	[COLL_FMSPCS] = admit_fmspcs,
+	[COLL_AMD_CHAIN] = coll_amd_chain,
+	[COLL_AMD_CRL] = coll_amd_crl,
+	[COLL_VEK] = coll_amd_vek,
 };
 
 /* --- the gate --------------------------------------------------------- */
@@ -340,11 +338,15 @@ coll_admit(const struct coll_raw *raw, const struct trust *trust, time_t now,
 		goto out;
 	if ((e = check_time(c, raw, &window, now, why)) != ERR_OK)
 		goto out;
-	c->revocation_unchecked = trust->root_crl == NULL &&
-				  c->signer != NULL &&
-				  c->key.kind != COLL_ROOT_CRL;
-	c->chain = c->signer == NULL ? NULL : chain_pem(c->signer);
-	form_fill(c, c->signer);
+	if (c->signer != NULL) {
+		c->revocation_unchecked =
+		    trust->root_crl == NULL && c->key.kind != COLL_ROOT_CRL;
+		c->chain = chain_pem(c->signer);
+	}
+	if (c->key.kind <= COLL_FMSPCS)
+		form_fill(c, c->signer);
+	else
+		form_fill_amd(c);
 	*out = c;
 	c = NULL;
 out:
@@ -376,6 +378,15 @@ coll_facts_unref(struct coll *c)
 		break;
 	case COLL_EVALNUMS:
 		evalnums_unref(c->facts.evalnums);
+		break;
+	case COLL_AMD_CHAIN:
+		amd_chain_unref(c->facts.amd_chain);
+		break;
+	case COLL_AMD_CRL:
+		amd_crl_unref(c->facts.amd_crl);
+		break;
+	case COLL_VEK:
+		vek_unref(c->facts.vek);
 		break;
 	case COLL_FMSPCS:
 	case COLL_N:
@@ -418,11 +429,19 @@ coll_replaces(const struct coll *held, const struct coll *next, struct why *why)
 		return ERR_OK;
 	must(strcmp(held->key.text, next->key.text) == 0);
 	if (next->issue_at < held->issue_at)
-		return why_set(why, ERR_OLDER, "pcs-upstream 6",
+		return why_set(why, ERR_OLDER,
+		    rule == BACK_NUMBER_AND_THIS_UPDATE ? "amd-kds 5"
+							: "pcs-upstream 6",
 		    "%s is older than the one held",
-		    rule == BACK_THIS_UPDATE ? "thisUpdate" : "issueDate");
+		    rule == BACK_ISSUE || rule == BACK_ISSUE_AND_NUMBER
+			? "issueDate"
+			: "thisUpdate");
 	if (rule == BACK_ISSUE_AND_NUMBER && next->eval_num < held->eval_num)
 		return why_set(why, ERR_OLDER, "caching-and-selection 6",
 		    "tcbEvaluationDataNumber is lower than the one held");
+	if (rule == BACK_NUMBER_AND_THIS_UPDATE &&
+	    next->facts.amd_crl->number < held->facts.amd_crl->number)
+		return why_set(why, ERR_OLDER, "amd-kds 5",
+		    "cRLNumber is lower than the one held");
 	return ERR_OK;
 }

@@ -1,6 +1,8 @@
 #include "storage/form.h"
 
+#include "config/base/clock.h"
 #include "config/base/enc.h"
+#include "config/base/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,10 @@
 #define TYPE_PCK_CRL_HEX "application/x-pem-file; charset=utf-8"
 #define TYPE_CRL_DER     "application/pkix-crl"
 #define TYPE_CRL_PEM     "application/x-pem-file"
+/* amd-kds 8.1 */
+#define TYPE_AMD_CHAIN "application/x-pem-file"
+#define TYPE_AMD_CRL   "application/pkix-crl"
+#define TYPE_VEK       "application/pkix-cert"
 
 /*
  * The chain headers of a kind, by exact case (pccs-api 7).  On v4 a TCB info
@@ -39,6 +45,9 @@ form_chain_names(const struct coll_key *k, const char *names[2])
 		names[0] = "TCB-Evaluation-Data-Numbers-Issuer-Chain";
 		break;
 	case COLL_FMSPCS:
+	case COLL_AMD_CHAIN:
+	case COLL_AMD_CRL:
+	case COLL_VEK:
 	case COLL_N:
 		break;
 	}
@@ -55,21 +64,29 @@ form_chain_line(const char *name, const struct blob *value)
 	return buf_blob(&b);
 }
 
+/* The header lines that every form has. */
+static void
+form_head(struct buf *b, const char *type, const struct blob *body)
+{
+	unsigned char digest[32];
+
+	sha256(blob_span(body), digest);
+	buf_printf(b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
+	    body->len);
+	buf_str(b, "ETag: \"sha256-");
+	buf_hex(b, span_of(digest, sizeof(digest)));
+	buf_str(b, "\"\r\n");
+}
+
 /* Takes the reference to the body. */
 static void
 form_set(struct form *f, const char *type, const char *const names[2],
     const struct blob *chain, struct blob *body)
 {
 	struct buf b = BUF_INIT;
-	unsigned char digest[32];
 	int i;
 
-	sha256(blob_span(body), digest);
-	buf_printf(&b, "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
-	    body->len);
-	buf_str(&b, "ETag: \"sha256-");
-	buf_hex(&b, span_of(digest, sizeof(digest)));
-	buf_str(&b, "\"\r\n");
+	form_head(&b, type, body);
 	for (i = 0; i < 2 && names[i] != NULL; i++) {
 		buf_printf(&b, "%s: ", names[i]);
 		buf_span(&b, blob_span(chain));
@@ -77,6 +94,47 @@ form_set(struct form *f, const char *type, const char *const names[2],
 	}
 	f->head = buf_blob(&b);
 	f->body = body;
+}
+
+/* Takes the reference to the body. */
+static void
+form_set_amd(struct form *f, const char *type, time_t stored_at,
+    struct blob *body)
+{
+	struct buf b = BUF_INIT;
+	char date[30];
+
+	form_head(&b, type, body);
+	http_date_write(stored_at, date);
+	buf_printf(&b, "Last-Modified: %s\r\n", date);
+	f->head = buf_blob(&b);
+	f->body = body;
+}
+
+void
+form_fill_amd(struct coll *c)
+{
+	struct form *body = &c->form[FORM_BODY], *pem = &c->form[FORM_PEM];
+	struct buf b = BUF_INIT;
+	time_t at = c->fetched_at;
+
+	switch (c->key.kind) {
+	case COLL_AMD_CHAIN:
+		form_set_amd(body, TYPE_AMD_CHAIN, at, blob_ref(c->body));
+		form_set_amd(pem, TYPE_AMD_CHAIN, at,
+		    blob_ref(c->facts.amd_chain->lf));
+		break;
+	case COLL_AMD_CRL:
+		form_set_amd(body, TYPE_AMD_CRL, at, blob_ref(c->body));
+		break;
+	case COLL_VEK:
+		form_set_amd(body, TYPE_VEK, at, blob_ref(c->body));
+		pem_write(&b, "CERTIFICATE", blob_span(c->body));
+		form_set_amd(pem, TYPE_AMD_CHAIN, at, buf_blob(&b));
+		break;
+	default:
+		must(c->key.kind > COLL_FMSPCS && c->key.kind < COLL_N);
+	}
 }
 
 void

@@ -8,9 +8,12 @@
 
 #include "storage/storage.h"
 
-/* Fill c->form from key, body and the chain it was admitted with (NULL for
- * a kind without one). */
+/* Intel's kinds: fill c->form from key, body and the chain it was admitted with
+ * (NULL for a kind without one). */
 void form_fill(struct coll *c, const struct chain *);
+
+/* The same for AMD's kinds. */
+void form_fill_amd(struct coll *c);
 
 /* "NAME: <percent-encoded chain>\r\n" */
 struct blob *form_chain_line(const char *name, const struct blob *value);

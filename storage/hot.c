@@ -7,6 +7,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/amd.h"
 #include "storage/issuer.h"
 #include "storage/snap.h"
 #include "storage/store.h"
@@ -34,12 +35,14 @@ struct trust
 hot_trust(const struct storage *st)
 {
 	const struct coll *crl = hot_root_crl(st);
-
-	return (struct trust){
+	struct trust t = {
 		.intel = st->anchors,
 		.root_crl = crl == NULL ? NULL : crl->facts.crl,
 		.root = st->root,
 	};
+
+	amd_trust(st, &t);
+	return t;
 }
 
 const struct tcbinfo *
@@ -124,6 +127,16 @@ hot_root_seen(struct storage *st, const struct chain *chain)
 	st->root = root;
 }
 
+/* A root certificate that came with a record is remembered. */
+static void
+root_seen(struct storage *st, const struct coll *c)
+{
+	if (c->signer != NULL)
+		hot_root_seen(st, c->signer);
+	else
+		amd_root_seen(st, c);
+}
+
 static bool
 crl_same_list(const struct crl *a, const struct crl *b)
 {
@@ -153,20 +166,12 @@ raw_of(const struct coll *c)
 	};
 }
 
-static void
-hot_remove(struct storage *st, const char *key)
-{
-	struct coll *c = map_del(st->hot, span_str(key));
-
-	coll_unref(c);
-}
-
 /*
  * Through the gate again with today's trust.  What fails vanishes from
  * memory; in the database it is marked, unless only the anchors are to
  * blame: they may come back.
  */
-static void
+void
 hot_recheck_one(struct storage *st, struct coll *c)
 {
 	struct trust trust = hot_trust(st);
@@ -176,8 +181,7 @@ hot_recheck_one(struct storage *st, struct coll *c)
 	enum err e = coll_admit(&raw, &trust, clock_now(), &again, &why);
 
 	if (e == ERR_OK) {
-		if (again->signer != NULL)
-			hot_root_seen(st, again->signer);
+		root_seen(st, again);
 		coll_unref(map_put(st->hot, span_str(again->key.text), again));
 		return;
 	}
@@ -185,7 +189,9 @@ hot_recheck_one(struct storage *st, struct coll *c)
 	attempt_failed(st, c->key.text, e, why.text);
 	if (e != ERR_ROOT)
 		object_end(st, c->key.text, e);
-	hot_remove(st, c->key.text);
+	coll_unref(map_del(st->hot, span_str(c->key.text)));
+	if (c->key.kind == COLL_AMD_CHAIN)
+		amd_chain_lost(st, &c->key, e);
 }
 
 /* Does this record need the gate again after the root CRL changed? */
@@ -225,6 +231,7 @@ hot_recheck(struct storage *st)
 
 	X509_free(st->root);
 	st->root = anchors_intel_root(st->anchors);
+	amd_roots_forget(st);
 	/* The root CRL judges the others, so it goes first. */
 	if (crl != NULL) {
 		coll_ref(crl);
@@ -282,8 +289,7 @@ hot_take(struct storage *st, struct coll *c, struct why *why)
 	old = map_put(st->hot, span_str(c->key.text), c);
 	metric_inc(M_ADMITTED);
 	attempt_succeeded(st, c->key.text);
-	if (c->signer != NULL)
-		hot_root_seen(st, c->signer);
+	root_seen(st, c);
 	switch (c->key.kind) {
 	case COLL_ROOT_CRL:
 		root_crl_changed(st, old == NULL ? NULL : old->facts.crl,
@@ -297,6 +303,12 @@ hot_take(struct storage *st, struct coll *c, struct why *why)
 	case COLL_TCBINFO:
 		if (c->key.tee == TEE_SGX)
 			levels_changed(st, c->key.fmspc, levels);
+		break;
+	case COLL_AMD_CHAIN:
+		amd_chain_changed(st, old, c);
+		break;
+	case COLL_AMD_CRL:
+		amd_crl_changed(st, c);
 		break;
 	default:
 		break;
@@ -344,6 +356,7 @@ load_row(void *arg, const struct db_val *col)
 {
 	struct storage *st = arg;
 	struct coll *c = NULL;
+	struct coll_key key;
 	struct why why = { 0 };
 	char text[COLL_KEY_TEXT];
 	enum err e;
@@ -357,10 +370,12 @@ load_row(void *arg, const struct db_val *col)
 		attempt_failed(st, text, e, why.text);
 		if (e != ERR_ROOT)
 			object_end(st, text, e);
+		if (key_read(text, &key, NULL) == ERR_OK &&
+		    key.kind == COLL_AMD_CHAIN)
+			amd_chain_lost(st, &key, e);
 		return true;
 	}
-	if (c->signer != NULL)
-		hot_root_seen(st, c->signer);
+	root_seen(st, c);
 	coll_unref(map_put(st->hot, span_str(text), c));
 	return true;
 }

@@ -1,4 +1,5 @@
 #include "config/base/enc.h"
+#include "config/base/map.h"
 #include "config/base/must.h"
 #include "storage/storage.h"
 
@@ -120,6 +121,93 @@ key_fmspcs(const char *platform)
 	memcpy(k.platform, platform, len);
 	key_text(&k, "/%s", platform);
 	return k;
+}
+
+struct coll_key
+key_amd_chain(enum amd_product product, enum amd_side side)
+{
+	struct coll_key k = { .kind = COLL_AMD_CHAIN,
+		.product = product,
+		.side = side };
+
+	key_text(&k, "/%s/%s", amd_side_name(side), amd_product_name(product));
+	return k;
+}
+
+struct coll_key
+key_amd_crl(enum amd_product product, enum amd_side side)
+{
+	struct coll_key k = { .kind = COLL_AMD_CRL,
+		.product = product,
+		.side = side };
+
+	key_text(&k, "/%s/%s", amd_side_name(side), amd_product_name(product));
+	return k;
+}
+
+/* "who" is the chip or the cloud provider. */
+static void
+vek_text(struct coll_key *k, const char *who)
+{
+	char tcbm[17];
+
+	amd_tcb_write(k->tcb, tcbm);
+	key_text(k, "/%s/%s/%s/%s", amd_side_name(k->side),
+	    amd_product_name(k->product), who, tcbm);
+}
+
+struct coll_key
+key_vcek(enum amd_product product, struct span hwid, struct amd_tcb tcb)
+{
+	struct coll_key k = { .kind = COLL_VEK,
+		.product = product,
+		.side = AMD_VCEK,
+		.tcb = tcb };
+	char text[2 * AMD_HWID_MAX + 1];
+
+	must(hwid.len == amd_hwid_len(product));
+	memcpy(k.hwid, hwid.p, hwid.len);
+	hex_lower(hwid, text);
+	vek_text(&k, text);
+	return k;
+}
+
+struct coll_key
+key_vlek(enum amd_product product, const char *csp_id, struct amd_tcb tcb)
+{
+	struct coll_key k = { .kind = COLL_VEK,
+		.product = product,
+		.side = AMD_VLEK,
+		.tcb = tcb };
+	size_t len = strlen(csp_id);
+
+	must(len != 0 && len < sizeof(k.csp_id));
+	memcpy(k.csp_id, csp_id, len);
+	vek_text(&k, csp_id);
+	return k;
+}
+
+struct span
+key_hwid(const struct coll_key *k)
+{
+	must(k->kind == COLL_VEK && k->side == AMD_VCEK);
+	return span_of(k->hwid, amd_hwid_len(k->product));
+}
+
+struct key_log
+key_log(const struct coll_key *k)
+{
+	struct coll_key shown = *k;
+	struct key_log out;
+	char hash[12];
+
+	if (k->kind == COLL_VEK && k->side == AMD_VCEK) {
+		snprintf(hash, sizeof(hash), "#%08" PRIx32,
+		    (uint32_t)map_hash(key_hwid(k)));
+		vek_text(&shown, hash);
+	}
+	memcpy(out.s, shown.text, sizeof(out.s));
+	return out;
 }
 
 /* --- reading ---------------------------------------------------------- */
@@ -261,6 +349,90 @@ key_read_fmspcs(struct span *s, struct coll_key *out)
 }
 
 static bool
+part_product(struct span part, enum amd_product *out)
+{
+	*out = amd_product_read(part);
+	return *out != AMD_PRODUCT_N &&
+	       span_eq_str(part, amd_product_name(*out));
+}
+
+static bool
+part_side(struct span part, enum amd_side *out)
+{
+	*out = span_eq_str(part, amd_side_name(AMD_VLEK)) ? AMD_VLEK : AMD_VCEK;
+	return span_eq_str(part, amd_side_name(*out));
+}
+
+/* Sixteen digits; nobody can ask for a TCB with a reserved byte set. */
+static bool
+part_tcb(struct span part, enum amd_product product, struct amd_tcb *out)
+{
+	struct amd_spl spl;
+
+	return part.len == 16 && amd_tcb_read(part, out) == ERR_OK &&
+	       amd_spl_of(product, *out, &spl, NULL) == ERR_OK;
+}
+
+static bool
+csp_id_is(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++)
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+	return s.len != 0 && s.len < CSP_ID_LEN;
+}
+
+/* The TCB is the last part: a csp id may have a "/" in it. */
+static bool
+key_read_vek(struct span *s, struct coll_key *out)
+{
+	unsigned char hwid[AMD_HWID_MAX];
+	char csp_id[CSP_ID_LEN] = "";
+	enum amd_product product;
+	enum amd_side side;
+	struct amd_tcb tcb;
+	struct span who;
+	size_t len;
+
+	if (!part_side(part_next(s), &side) ||
+	    !part_product(part_next(s), &product) || s->len < 18 ||
+	    span_take(s, s->len - 17, &who) != ERR_OK || s->p[0] != '/' ||
+	    !part_tcb(span_of(s->p + 1, 16), product, &tcb))
+		return false;
+	*s = SPAN_NONE;
+	if (side == AMD_VLEK) {
+		if (!csp_id_is(who))
+			return false;
+		memcpy(csp_id, who.p, who.len);
+		*out = key_vlek(product, csp_id, tcb);
+		return true;
+	}
+	len = amd_hwid_len(product);
+	if (hex_read(who, hwid, len) != ERR_OK)
+		return false;
+	*out = key_vcek(product, span_of(hwid, len), tcb);
+	return true;
+}
+
+/* Of AMD's chains and CRLs. */
+static bool
+key_read_side(struct span *s,
+    struct coll_key (*make)(enum amd_product, enum amd_side),
+    struct coll_key *out)
+{
+	enum amd_product product;
+	enum amd_side side;
+
+	if (!part_side(part_next(s), &side) ||
+	    !part_product(part_next(s), &product))
+		return false;
+	*out = make(product, side);
+	return true;
+}
+
+static bool
 key_read_kind(enum coll_kind kind, struct span *s, struct coll_key *out)
 {
 	enum pck_ca ca;
@@ -286,13 +458,19 @@ key_read_kind(enum coll_kind kind, struct span *s, struct coll_key *out)
 		return true;
 	case COLL_FMSPCS:
 		return key_read_fmspcs(s, out);
+	case COLL_AMD_CHAIN:
+		return key_read_side(s, key_amd_chain, out);
+	case COLL_AMD_CRL:
+		return key_read_side(s, key_amd_crl, out);
+	case COLL_VEK:
+		return key_read_vek(s, out);
 	case COLL_N:
 		break;
 	}
 	return false;
 }
 
-/* Exactly the texts the makers write; an FMSPC in either case. */
+/* Exactly the texts the makers write; hex in either case. */
 enum err
 key_read(const char *text, struct coll_key *out, struct why *why)
 {
@@ -310,7 +488,9 @@ key_read(const char *text, struct coll_key *out, struct why *why)
 	    s.len != 0 || strlen(key.text) != strlen(text))
 		return why_set(why, ERR_PARAM, "storage.h", "not a key: %s",
 		    "tcb/TEE/API/FMSPC/UPDATE, identity/ID/API/UPDATE, "
-		    "pckcrl/CA, rootcrl, evalnums/TEE, fmspcs/PLATFORM");
+		    "pckcrl/CA, rootcrl, evalnums/TEE, fmspcs/PLATFORM, "
+		    "amdchain/SIDE/PRODUCT, amdcrl/SIDE/PRODUCT, "
+		    "vek/SIDE/PRODUCT/WHO/TCBM");
 	*out = key;
 	return ERR_OK;
 }

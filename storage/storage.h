@@ -4,8 +4,8 @@
  * Records (struct coll) are immutable and can be built only by coll_admit().
  * The store thread owns the database and the truth; it publishes a new
  * snapshot of the hot set to every subscribed loop after each change.
- * Platform certificates are too many for that: they live in bounded LRU
- * shards that any thread may look into.
+ * Platform certificates and AMD's endorsement keys are too many for that:
+ * they live in bounded LRU shards that any thread may look into.
  *
  * Every storage_*() call below that takes a function is asynchronous: it is
  * made on a loop's thread, the work is done on the store thread, and the
@@ -18,6 +18,7 @@
 
 #include "config/base/mbox.h"
 #include "config/config.h"
+#include "storage/verify/amd.h"
 #include "storage/verify/verify.h"
 
 /* --- keys ------------------------------------------------------------- */
@@ -31,7 +32,8 @@ enum coll_kind {
 
 enum update { UPDATE_STANDARD, UPDATE_EARLY, UPDATE_NUMBER };
 
-#define COLL_KEY_TEXT 96
+#define COLL_KEY_TEXT 168
+#define CSP_ID_LEN    128
 
 /* Which object: the fields its kind uses, all others zero. */
 struct coll_key {
@@ -44,9 +46,17 @@ struct coll_key {
 	uint32_t number;          /* with UPDATE_NUMBER */
 	char fmspc[13];           /* TCBINFO, upper case */
 	char platform[8];         /* FMSPCS: "all", "client", "E3", "E5" */
+	enum amd_product product; /* AMD_CHAIN, AMD_CRL, VEK */
+	enum amd_side side;       /* the same */
+	struct amd_tcb tcb;       /* VEK */
+	unsigned char hwid[AMD_HWID_MAX]; /* VCEK; amd_hwid_len() of them */
+	char csp_id[CSP_ID_LEN];          /* VLEK */
 	char text[COLL_KEY_TEXT]; /* canonical, filled by the makers below:
 	    "tcb/sgx/4/00906ED50000/standard", "identity/tdqe/4/early",
-	    "pckcrl/platform", "rootcrl", "evalnums/tdx", "fmspcs/all" */
+	    "pckcrl/platform", "rootcrl", "evalnums/tdx", "fmspcs/all",
+	    "amdchain/vcek/Milan", "amdcrl/vlek/Genoa",
+	    "vek/vcek/Milan/<hwid, lower case>/DB18000000000004",
+	    "vek/vlek/Milan/<csp id>/DB18000000000004" */
 };
 
 struct coll_key key_tcbinfo(enum tee, unsigned api, const char *fmspc,
@@ -57,6 +67,22 @@ struct coll_key key_pck_crl(enum pck_ca);
 struct coll_key key_root_crl(void);
 struct coll_key key_evalnums(enum tee);
 struct coll_key key_fmspcs(const char *platform);
+struct coll_key key_amd_chain(enum amd_product, enum amd_side);
+struct coll_key key_amd_crl(enum amd_product, enum amd_side);
+/* "hwid" has amd_hwid_len(product) bytes. */
+struct coll_key key_vcek(enum amd_product, struct span hwid, struct amd_tcb);
+/* "csp_id" is printable ASCII shorter than CSP_ID_LEN, and not empty. */
+struct coll_key key_vlek(enum amd_product, const char *csp_id, struct amd_tcb);
+/* The chip of a VCEK's key; borrowed. */
+struct span key_hwid(const struct coll_key *);
+/*
+ * The text for log lines: a chip is shown as a hash that says nothing beyond
+ * this process, "vek/vcek/Milan/#1a2b3c4d/DB18000000000004".
+ */
+struct key_log {
+	char s[COLL_KEY_TEXT];
+};
+struct key_log key_log(const struct coll_key *);
 enum err key_read(const char *text, struct coll_key *out,
     struct why *) MUST_CHECK;
 
@@ -69,15 +95,25 @@ struct form {
 	struct blob *body;
 };
 
+/*
+ * FORM_BODY  JSON kinds and AMD's three: the body as received
+ * FORM_HEX   Intel's CRLs
+ * FORM_DER   Intel's CRLs
+ * FORM_PEM   Intel's CRLs; AMD's chain and VEK: PEM with LF line ends, ending
+ *            in one, whatever KDS sent (amd-kds 8.2)
+ * AMD's have Last-Modified among their header lines (amd-kds 8.1).
+ */
 enum form_name { FORM_BODY, FORM_HEX, FORM_DER, FORM_PEM, FORM_N };
 
 struct coll {
 	_Atomic unsigned refs;
 	struct coll_key key;
 	struct blob *body;  /* exactly the bytes received; CRLs: DER */
-	struct blob *chain; /* PEM, signer then root, as chain_pem(); or NULL */
-	time_t issue_at;    /* issueDate, thisUpdate, or when fetched */
-	time_t next_update; /* 0: none (fmspcs) */
+	struct blob *chain; /* PEM, signer then root, as chain_pem(); AMD CRL:
+	    the ARK; or NULL */
+	time_t issue_at;    /* issueDate, thisUpdate, notBefore, or when
+	    fetched */
+	time_t next_update; /* AMD chain and VEK: notAfter; 0: none (fmspcs) */
 	time_t fetched_at;
 	uint32_t eval_num;         /* 0: none */
 	char *source;              /* "https://host", "upload", "import:NAME" */
@@ -87,8 +123,11 @@ struct coll {
 		struct identity *identity;
 		struct crl *crl;
 		struct evalnums *evalnums;
+		struct amd_chain *amd_chain;
+		struct amd_crl *amd_crl;
+		struct vek *vek;
 	} facts; /* by kind */
-	/* FORM_BODY for JSON kinds, HEX/DER/PEM for CRLs; others are NULL */
+	/* Those that the kind does not have are NULL. */
 	struct form form[FORM_N];
 	struct chain *signer; /* the chain as read; NULL: kind without one */
 	uint64_t hash;        /* of key.text, for struct snap */
@@ -98,7 +137,8 @@ struct coll {
 struct coll_raw {
 	struct coll_key key;
 	struct span body;
-	struct span chain; /* PEM or percent-encoded PEM; empty: none came */
+	struct span chain; /* PEM or percent-encoded PEM; empty: none came.
+	    AMD CRL: the ARK, from our own database or a bundle */
 	const char *source;
 	time_t fetched_at;
 	bool held; /* from our own database: may have expired since */
@@ -112,6 +152,13 @@ struct trust {
 	 * built in; NULL: none yet.  What a root CRL without a chain of its
 	 * own is checked and served with. */
 	X509 *root;
+	struct amd_anchors amd;
+	/* What is held of each AMD product; NULL: not held. */
+	struct {
+		X509 *ark; /* with a pinned key, from any chain seen so far */
+		const struct amd_chain *chain[2]; /* by side */
+		const struct amd_crl *crl[2];
+	} held[AMD_PRODUCT_N];
 };
 
 /*
@@ -124,6 +171,11 @@ struct trust {
  * comes without.  ERR_NO_ROOT: a root CRL came and no root certificate is
  * known; fetch an identity first (its chain brings one) and ask again.  That
  * happens under replaced roots alone: Intel's own is built in.
+ *
+ * AMD (amd-kds 5, 6): an ASK or ASVK is looked up in both lists of its product
+ * that are held.  A CRL needs the ARK, a VEK the chain of its product and
+ * side: ERR_NO_CHAIN when there is none; want key_amd_chain() first and ask
+ * again.
  */
 enum err coll_admit(const struct coll_raw *, const struct trust *, time_t now,
     struct coll **out, struct why *) MUST_CHECK;
@@ -136,6 +188,10 @@ enum err coll_replaces(const struct coll *held, const struct coll *next,
 
 /* --- freshness (caching-and-selection 6; pure) ------------------------ */
 
+/*
+ * AMD (amd-kds 7): a VEK is "stale" in its last 30 days (VLEK: 14): ask
+ * first, then serve it; due in its last 90.  A CRL is GONE at nextUpdate.
+ */
 enum fresh_state {
 	FRESH_NEW,   /* nothing to do */
 	FRESH_DUE,   /* serve; a refresh is due */
@@ -224,6 +280,23 @@ struct storage;
 struct pck_answer *platform_cached(struct storage *, const struct platform_id *,
     const struct raw_tcb *);
 
+/* --- AMD's endorsement keys ------------------------------------------- */
+
+/*
+ * From memory alone, any thread; a reference, or NULL: not in memory, ask
+ * storage_vek().  Whoever serves it makes sure that the snapshot still has
+ * the chain of its product and side, and looks at fresh_state().
+ */
+struct coll *storage_vek_cached(struct storage *, const struct coll_key *);
+
+/* What is held for one chip. */
+struct vek_held {
+	enum amd_product product;
+	struct amd_tcb tcb;
+	time_t not_after, fetched_at;
+	int64_t used_at_ms;
+};
+
 /* --- the store thread ------------------------------------------------- */
 
 /*
@@ -276,6 +349,21 @@ void storage_sync(struct storage *, store_done_fn, void *arg);
 /* Make sure a fetch attempt that failed is on the object's record. */
 void storage_note_failure(struct storage *, const struct coll_key *, enum err,
     const struct why *);
+
+/*
+ * A VEK from the database, through the gate if it was not in memory.
+ * ERR_NOT_CACHED: not held, or its chain is not, or it is not this chain's.
+ */
+void storage_vek(struct storage *, const struct coll_key *, store_coll_fn,
+    void *arg);
+/*
+ * The VCEKs held for a chip (8 or 64 bytes), the newest TCB first; n 0: none.
+ * Rows, not yet through the gate: storage_vek() gives the certificate.  Those
+ * whose chain is not held, and what is past its notAfter, are left out.
+ */
+typedef void (*store_veks_fn)(void *arg, enum err, const struct why *,
+    const struct vek_held *v, size_t n);
+void storage_veks(struct storage *, struct span hwid, store_veks_fn, void *arg);
 
 /*
  * Answer a pckcert request from the database: caching-and-selection 2,

@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/amd.h"
 #include "storage/issuer.h"
 
 #include <semaphore.h>
@@ -422,29 +423,50 @@ list_same(const struct config_list *a, const struct config_list *b)
 	return true;
 }
 
+/* In place of those that are loaded, which are the caller's to free. */
 static enum err
-anchors_load(const struct config *c, struct anchors **out, struct why *why)
+anchors_load(struct storage *st, const struct config *c, struct why *why)
 {
-	return anchors_read(c->trust.intel_root_spki_sha256.n,
-	    c->trust.intel_root_spki_sha256.v, out, why);
+	struct anchors *intel = NULL;
+	enum err e;
+
+	if ((e = anchors_read(c->trust.intel_root_spki_sha256.n,
+		 c->trust.intel_root_spki_sha256.v, &intel, why)) != ERR_OK ||
+	    (e = amd_anchors_load(c, st->amd_anchors, why)) != ERR_OK) {
+		anchors_free(intel);
+		return e;
+	}
+	st->anchors = intel;
+	return ERR_OK;
+}
+
+static bool
+anchors_same(const struct config *a, const struct config *b)
+{
+	return list_same(&a->trust.intel_root_spki_sha256,
+		   &b->trust.intel_root_spki_sha256) &&
+	       list_same(&a->trust.amd_milan, &b->trust.amd_milan) &&
+	       list_same(&a->trust.amd_genoa, &b->trust.amd_genoa) &&
+	       list_same(&a->trust.amd_turin, &b->trust.amd_turin);
 }
 
 static void
 reload_anchors(struct storage *st, const struct config *next)
 {
-	struct anchors *anchors = NULL;
+	struct anchors *intel = st->anchors;
+	struct anchors *amd[AMD_PRODUCT_N] = { NULL };
 	struct why why = { 0 };
 
-	if (list_same(&st->config->trust.intel_root_spki_sha256,
-		&next->trust.intel_root_spki_sha256))
+	if (anchors_same(st->config, next))
 		return;
+	memcpy(amd, st->amd_anchors, sizeof(amd));
 	/* The configuration's own check has read the same texts. */
-	if (anchors_load(next, &anchors, &why) != ERR_OK) {
+	if (anchors_load(st, next, &why) != ERR_OK) {
 		log_event(LOG_ERROR, "anchors-refused", "text", why.text, NULL);
 		return;
 	}
-	anchors_free(st->anchors);
-	st->anchors = anchors;
+	anchors_free(intel);
+	amd_anchors_free(amd);
 	hot_recheck(st);
 }
 
@@ -536,6 +558,8 @@ storage_free(struct storage *st)
 	if (st->db != NULL)
 		st->ops->close(st->db);
 	anchors_free(st->anchors);
+	amd_anchors_free(st->amd_anchors);
+	amd_roots_forget(st);
 	config_unref(st->config);
 	must(pthread_mutex_destroy(&st->lock) == 0);
 	st->magic = 0;
@@ -557,7 +581,7 @@ storage_open(struct config *config, struct storage **out, struct why *why)
 	int64_t from = clock_mono_ms();
 	enum err e;
 
-	if ((e = anchors_load(config, &st->anchors, why)) != ERR_OK ||
+	if ((e = anchors_load(st, config, why)) != ERR_OK ||
 	    (e = database_open(st, why)) != ERR_OK ||
 	    (e = attempt_load(st, why)) != ERR_OK ||
 	    (e = keep_count(st, why)) != ERR_OK)

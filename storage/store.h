@@ -51,6 +51,7 @@ struct storage {
 	struct loop *loop;
 	struct config *config;
 	struct anchors *anchors;
+	struct anchors *amd_anchors[AMD_PRODUCT_N];
 
 	const struct store_ops *ops;
 	struct db *db;
@@ -67,8 +68,9 @@ struct storage {
 	int64_t ticks;
 	bool recount; /* a batch was lost: the counters below may be wrong */
 
-	struct map *hot; /* key text -> struct coll */
-	X509 *root;      /* a root certificate seen, or built in */
+	struct map *hot;          /* key text -> struct coll */
+	X509 *root;               /* a root certificate seen, or built in */
+	X509 *ark[AMD_PRODUCT_N]; /* seen; NULL: not yet */
 	struct unsaved *unsaved, **unsaved_end;
 	struct map *attempts; /* key text -> struct attempt */
 	struct map *issuers;  /* chain PEM -> struct issuer */
@@ -162,6 +164,8 @@ void snap_publish(struct storage *, struct snap *);
 enum err hot_load(struct storage *, struct why *) MUST_CHECK;
 /* All of it through the gate again: the anchors changed. */
 void hot_recheck(struct storage *);
+/* One of it through the gate again; it vanishes if it fails. */
+void hot_recheck_one(struct storage *, struct coll *);
 /* A root certificate was seen at the end of a chain. */
 void hot_root_seen(struct storage *, const struct chain *);
 /* The TCB info selection uses for an FMSPC (upper case hex): early before

@@ -121,8 +121,11 @@ pcs_path(struct buf *b, const struct coll_key *key)
 	case COLL_FMSPCS:
 		buf_printf(b, SGX_V4 "/fmspcs?platform=%s", key->platform);
 		break;
+	case COLL_AMD_CHAIN:
+	case COLL_AMD_CRL:
+	case COLL_VEK:
 	case COLL_N:
-		must(key->kind != COLL_N);
+		must(key->kind <= COLL_FMSPCS);
 	}
 }
 
@@ -242,6 +245,9 @@ pcs_chain(const struct coll_key *key, const struct reply *r)
 		 * (pccs-api 9.2). */
 		return reply_header(r, "SGX-PCK-CRL-Issuer-Chain");
 	case COLL_FMSPCS:
+	case COLL_AMD_CHAIN:
+	case COLL_AMD_CRL:
+	case COLL_VEK:
 	case COLL_N:
 		break;
 	}

@@ -73,6 +73,9 @@ struct amd_chain {
 enum err amd_chain_read(struct span pem, enum amd_product, enum amd_side,
     const struct amd_anchors *, struct amd_chain **out,
     struct why *) MUST_CHECK;
+/* One PEM block: the pinned ARK of a product alone, the caller's to free. */
+enum err amd_ark_read(struct span pem, enum amd_product,
+    const struct amd_anchors *, X509 **out, struct why *) MUST_CHECK;
 struct amd_chain *amd_chain_ref(struct amd_chain *);
 void amd_chain_unref(struct amd_chain *);
 

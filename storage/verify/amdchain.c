@@ -73,28 +73,41 @@ out:
 }
 
 static enum err
+block_read(struct span *body, const char *what, X509 **x, struct buf *lf,
+    struct why *why)
+{
+	struct buf der = BUF_INIT;
+	enum err e = block_next(body, &der, lf, why);
+
+	if (e == ERR_OK)
+		e = amdcert_read(buf_view(&der), what, x, why);
+	buf_free(&der);
+	return e;
+}
+
+/* Nothing but white space is left. */
+static enum err
+blocks_end(struct span body, struct why *why)
+{
+	while (body.len > 0)
+		if (line_trimmed(&body).len != 0)
+			return why_set(why, ERR_FORMAT, "amd-kds 6.1",
+			    "more PEM blocks than there should be");
+	return ERR_OK;
+}
+
+static enum err
 blocks_read(struct span body, X509 **first, X509 **second, struct blob **lf,
     struct why *why)
 {
-	struct buf der = BUF_INIT, text = BUF_INIT;
+	struct buf text = BUF_INIT;
 	X509 *x[2] = { NULL, NULL };
 	enum err e;
 
-	for (int i = 0; i < 2; i++) {
-		der.len = 0;
-		if ((e = block_next(&body, &der, &text, why)) != ERR_OK)
-			goto out;
-		e = amdcert_read(buf_view(&der), i == 0 ? "ASK" : "ARK", &x[i],
-		    why);
-		if (e != ERR_OK)
-			goto out;
-	}
-	while (body.len > 0)
-		if (line_trimmed(&body).len != 0) {
-			e = why_set(why, ERR_FORMAT, "amd-kds 6.1",
-			    "more than two PEM blocks");
-			goto out;
-		}
+	if ((e = block_read(&body, "ASK", &x[0], &text, why)) != ERR_OK ||
+	    (e = block_read(&body, "ARK", &x[1], &text, why)) != ERR_OK ||
+	    (e = blocks_end(body, why)) != ERR_OK)
+		goto out;
 	*first = x[0];
 	*second = x[1];
 	x[0] = x[1] = NULL;
@@ -102,7 +115,6 @@ blocks_read(struct span body, X509 **first, X509 **second, struct blob **lf,
 out:
 	X509_free(x[0]);
 	X509_free(x[1]);
-	buf_free(&der);
 	buf_free(&text);
 	return e;
 }
@@ -169,6 +181,29 @@ check_ark(X509 *ark, enum amd_product product, const struct amd_anchors *pins,
 		    "ARK: self-signature does not verify");
 	}
 	return ERR_OK;
+}
+
+enum err
+amd_ark_read(struct span pem, enum amd_product product,
+    const struct amd_anchors *pins, X509 **out, struct why *why)
+{
+	struct buf lf = BUF_INIT;
+	X509 *x = NULL;
+	enum err e;
+
+	if (pem.len > CHAIN_BODY_MAX)
+		return why_set(why, ERR_TOO_BIG, "amd-kds 6.1",
+		    "an ARK of %zu bytes", pem.len);
+	if ((e = block_read(&pem, "ARK", &x, &lf, why)) != ERR_OK ||
+	    (e = blocks_end(pem, why)) != ERR_OK ||
+	    (e = check_ark(x, product, pins, why)) != ERR_OK)
+		goto out;
+	*out = x;
+	x = NULL;
+out:
+	X509_free(x);
+	buf_free(&lf);
+	return e;
 }
 
 static enum err
