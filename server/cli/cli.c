@@ -17,6 +17,7 @@ static const struct cli_command *const tables[] = {
 	cli_token_commands,
 	cli_key_commands,
 	cli_tls_commands,
+	cli_host_commands,
 	cli_config_commands,
 };
 

@@ -48,6 +48,21 @@ amd_product_of_cpuid(uint8_t family, uint8_t model)
 	return AMD_PRODUCT_N;
 }
 
+/* Family and model with their extensions, CPUID Fn0000_0001. */
+enum amd_product
+amd_product_of_eax(uint32_t eax)
+{
+	uint32_t family = eax >> 8 & 0xf, model = eax >> 4 & 0xf;
+
+	if (family == 0xf) {
+		family += eax >> 20 & 0xff;
+		model |= (eax >> 16 & 0xf) << 4;
+	}
+	return family > 0xff
+		   ? AMD_PRODUCT_N
+		   : amd_product_of_cpuid((uint8_t)family, (uint8_t)model);
+}
+
 size_t
 amd_hwid_len(enum amd_product p)
 {

@@ -25,6 +25,8 @@ const char *amd_side_name(enum amd_side);       /* "vcek", "vlek" */
 enum amd_product amd_product_read(struct span name);
 /* By CPUID family and model (amd-kds 2.1); AMD_PRODUCT_N when unknown. */
 enum amd_product amd_product_of_cpuid(uint8_t family, uint8_t model);
+/* The same by CPUID(1).EAX. */
+enum amd_product amd_product_of_eax(uint32_t eax);
 /* Bytes of a hardware id in names and certificates: 64, or 8 for Turin. */
 size_t amd_hwid_len(enum amd_product);
 

@@ -148,6 +148,14 @@ START_TEST(test_products)
 	ck_assert_int_eq(amd_product_of_cpuid(0x1A, 0x11), AMD_TURIN);
 	ck_assert_int_eq(amd_product_of_cpuid(0x1A, 0x12), AMD_PRODUCT_N);
 	ck_assert_int_eq(amd_product_of_cpuid(0x17, 0x01), AMD_PRODUCT_N);
+	ck_assert_int_eq(amd_product_of_eax(0x00a00f11), AMD_MILAN);
+	ck_assert_int_eq(amd_product_of_eax(0x00a10f11), AMD_GENOA);
+	ck_assert_int_eq(amd_product_of_eax(0x00aa0f02), AMD_GENOA);
+	ck_assert_int_eq(amd_product_of_eax(0x00b00f21), AMD_TURIN);
+	ck_assert_int_eq(amd_product_of_eax(0x00800f11), AMD_PRODUCT_N);
+	/* the extensions count with family 15 alone */
+	ck_assert_int_eq(amd_product_of_eax(0x00a00911), AMD_PRODUCT_N);
+	ck_assert_int_eq(amd_product_of_eax(0x0fa00f11), AMD_PRODUCT_N);
 }
 END_TEST
 
