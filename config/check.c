@@ -128,7 +128,8 @@ config_check(struct reader *r, const struct config *c)
 	}
 	if ((e = upstream_check(r, c)) != ERR_OK ||
 	    (e = named_check(r, c)) != ERR_OK ||
-	    (e = hosts_check(r, c)) != ERR_OK)
+	    (e = hosts_check(r, c)) != ERR_OK ||
+	    (e = rules_check(r, c)) != ERR_OK)
 		return e;
 	if (c->limits.header_timeout_ms > c->limits.request_timeout_ms)
 		return reader_fail_at(r, "limits.header_timeout_ms",

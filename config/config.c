@@ -12,6 +12,7 @@
 #define LISTEN_MAX 64
 #define NAMED_MAX  64
 #define HOSTS_MAX  4096
+#define RULES_MAX  1024
 
 /* What there is without a "listen". */
 static const char listen_default[] =
@@ -46,6 +47,12 @@ config_free(struct config *c)
 	for (i = 0; i < c->n_hosts; i++)
 		scope_free(SCOPE_HOST, &c->hosts[i]);
 	free(c->hosts);
+	for (i = 0; i < c->baseline.n_fmspc; i++)
+		scope_free(SCOPE_FMSPC, &c->baseline.fmspc[i]);
+	free(c->baseline.fmspc);
+	for (i = 0; i < c->baseline.n_amd; i++)
+		scope_free(SCOPE_AMD, &c->baseline.amd[i]);
+	free(c->baseline.amd);
 	scope_free(SCOPE_CONFIG, c);
 	config_list_free(&c->tokens.admin_sha512);
 	config_list_free(&c->tokens.user_sha512);
@@ -237,6 +244,24 @@ hosts_read(struct reader *r, const json_t *root, struct config *c)
 }
 
 static enum err
+baseline_read(struct reader *r, const json_t *root, struct config *c)
+{
+	void *out = NULL;
+	enum err e;
+
+	e = rows_read(r, SCOPE_FMSPC, root, RULES_MAX,
+	    sizeof(struct config_fmspc), &out, &c->baseline.n_fmspc);
+	c->baseline.fmspc = out;
+	if (e != ERR_OK)
+		return e;
+	out = NULL;
+	e = rows_read(r, SCOPE_AMD, root, RULES_MAX, sizeof(struct config_amd),
+	    &out, &c->baseline.n_amd);
+	c->baseline.amd = out;
+	return e;
+}
+
+static enum err
 root_read(struct reader *r, const json_t *root, struct config *c)
 {
 	enum err e;
@@ -245,6 +270,7 @@ root_read(struct reader *r, const json_t *root, struct config *c)
 	    (e = scope_read(r, SCOPE_CONFIG, root, c)) != ERR_OK ||
 	    (e = named_read(r, root, c)) != ERR_OK ||
 	    (e = hosts_read(r, root, c)) != ERR_OK ||
+	    (e = baseline_read(r, root, c)) != ERR_OK ||
 	    (e = secrets_read(r, c)) != ERR_OK)
 		return e;
 	return config_check(r, c);

@@ -31,6 +31,38 @@ enum mode { MODE_LAZY, MODE_REQ, MODE_OFFLINE };
 
 enum role { ROLE_NONE = 0, ROLE_USER = 1 << 0, ROLE_ADMIN = 1 << 1 };
 
+/* Where a TCB baseline's evaluation number comes from. */
+enum follow {
+	FOLLOW_NONE, /* no rule here */
+	FOLLOW_STANDARD,
+	FOLLOW_EARLY,
+	FOLLOW_LAG, /* the newest that is old enough */
+	FOLLOW_PIN
+};
+/* When Intel signs a number no longer. */
+enum retire { RETIRE_NONE, RETIRE_HOLD, RETIRE_ADVANCE };
+
+/* One rule as written: follow, lag_days or pin, or nothing. */
+struct config_rule {
+	enum follow follow; /* STANDARD, EARLY or NONE */
+	int lag_days;       /* 0: not set */
+	int pin;            /* 0: not set */
+	enum retire on_retire;
+};
+
+/* baseline.fmspc[] */
+struct config_fmspc {
+	char *fmspc; /* upper case */
+	struct config_rule rule;
+};
+
+/* baseline.amd[]: the least TCB of a product, or of one chip of it. */
+struct config_amd {
+	char *product; /* "Milan" */
+	char *chip;    /* hardware id, lower case hex; NULL: all */
+	char *tcb;     /* "auto", or 16 hex digits, upper case */
+};
+
 struct config_list { /* of strings */
 	size_t n;
 	char **v;
@@ -42,6 +74,7 @@ struct config_listen {
 	char *tls_certificate; /* PEM files; NULL: clear text */
 	char *tls_key;
 	bool allow_clear;
+	struct config_rule baseline;
 };
 
 /* tokens.named[]: a token with a name, a role, a slow hash and an end. */
@@ -123,6 +156,18 @@ struct config {
 		int raw_tcbs_per_platform;
 		bool serve_v4_identity_on_v3;
 	} cache;
+
+	struct {
+		struct config_rule rule;
+		int64_t hold_max_s;   /* past nextUpdate, under "hold" */
+		int fall_max_percent; /* of the platforms, without force */
+		bool override_requests;
+		char *webhook_url;
+		size_t n_fmspc;
+		struct config_fmspc *fmspc;
+		size_t n_amd;
+		struct config_amd *amd;
+	} baseline;
 
 	struct {
 		int connections;

@@ -71,6 +71,12 @@ config_write(const struct config *c, FILE *f)
 	path_set(root, "tokens.named",
 	    array_json(SCOPE_TOKEN, c->tokens.named, c->tokens.n_named,
 		sizeof(*c->tokens.named)));
+	path_set(root, "baseline.fmspc",
+	    array_json(SCOPE_FMSPC, c->baseline.fmspc, c->baseline.n_fmspc,
+		sizeof(*c->baseline.fmspc)));
+	path_set(root, "baseline.amd",
+	    array_json(SCOPE_AMD, c->baseline.amd, c->baseline.n_amd,
+		sizeof(*c->baseline.amd)));
 	text = json_dumps(root, JSON_INDENT(4));
 	must(text != NULL);
 	fprintf(f, "%s\n", text);

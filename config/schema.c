@@ -25,6 +25,13 @@ const char setting_required[] = "required";
 	{ path, SCOPE_TOKEN, KIND_##kind,                                      \
 		offsetof(struct config_token, member), min, max, dflt, unit,   \
 		help },
+#define SET_FMSPC(path, kind, member, min, max, dflt, unit, help)              \
+	{ path, SCOPE_FMSPC, KIND_##kind,                                      \
+		offsetof(struct config_fmspc, member), min, max, dflt, unit,   \
+		help },
+#define SET_AMD(path, kind, member, min, max, dflt, unit, help)                \
+	{ path, SCOPE_AMD, KIND_##kind, offsetof(struct config_amd, member),   \
+		min, max, dflt, unit, help },
 const struct setting settings[] = {
 #include "config/schema.def"
 };
@@ -32,6 +39,8 @@ const struct setting settings[] = {
 #undef SET_LISTEN
 #undef SET_HOST
 #undef SET_TOKEN
+#undef SET_FMSPC
+#undef SET_AMD
 
 const size_t settings_n = sizeof(settings) / sizeof(settings[0]);
 
@@ -50,6 +59,16 @@ static const struct word modes[] = {
 static const struct word roles[] = {
 	{ "admin", ROLE_ADMIN | ROLE_USER },
 	{ "user", ROLE_USER },
+	{ NULL, 0 },
+};
+static const struct word follows[] = {
+	{ "standard", FOLLOW_STANDARD },
+	{ "early", FOLLOW_EARLY },
+	{ NULL, 0 },
+};
+static const struct word retires[] = {
+	{ "hold", RETIRE_HOLD },
+	{ "advance", RETIRE_ADVANCE },
 	{ NULL, 0 },
 };
 static const struct word families[] = {
@@ -105,6 +124,11 @@ static const struct kind {
 	[KIND_ISSUER] = { BASE_STRING, "string", syntax_issuer, NULL },
 	[KIND_TIME] = { BASE_TIME, "UTC time", NULL, NULL },
 	[KIND_LEVEL] = { BASE_STRING, "name", syntax_level, NULL },
+	[KIND_FOLLOW] = { BASE_WORD, "name", NULL, follows },
+	[KIND_RETIRE] = { BASE_WORD, "name", NULL, retires },
+	[KIND_FMSPC] = { BASE_STRING, "FMSPC", syntax_fmspc, NULL },
+	[KIND_CHIP_ID] = { BASE_STRING, "chip id", syntax_chip_id, NULL },
+	[KIND_URL] = { BASE_STRING, "URL", syntax_url, NULL },
 	[KIND_BOOL] = { BASE_BOOL, "true or false", NULL, NULL },
 	[KIND_INT] = { BASE_INT, "integer", NULL, NULL },
 	[KIND_INT64] = { BASE_INT64, "integer", NULL, NULL },
@@ -156,6 +180,10 @@ scope_path(enum setting_scope scope)
 		return "hosts";
 	case SCOPE_TOKEN:
 		return "tokens.named";
+	case SCOPE_FMSPC:
+		return "baseline.fmspc";
+	case SCOPE_AMD:
+		return "baseline.amd";
 	case SCOPE_CONFIG:
 		break;
 	}
@@ -478,8 +506,8 @@ word_write(const struct word *words, unsigned value)
 {
 	while (words->name != NULL && words->value != value)
 		words++;
-	must(words->name != NULL);
-	return json_string(words->name);
+	/* A word without a default may not be set. */
+	return words->name == NULL ? json_null() : json_string(words->name);
 }
 
 static json_t *
@@ -513,7 +541,10 @@ setting_write(const struct setting *s, const void *base)
 	case BASE_BOOL:
 		return json_boolean(*(const bool *)at);
 	case BASE_INT:
-		return json_integer(*(const int *)at);
+		/* Without a default, 0 is "not set". */
+		return s->dflt == NULL && *(const int *)at == 0
+			   ? json_null()
+			   : json_integer(*(const int *)at);
 	case BASE_INT64:
 		return json_integer(*(const int64_t *)at);
 	case BASE_TIME:

@@ -35,6 +35,11 @@ enum setting_kind {
 	KIND_ISSUER, /* a name or a URL */
 	KIND_TIME,
 	KIND_LEVEL,
+	KIND_FOLLOW,
+	KIND_RETIRE,
+	KIND_FMSPC,   /* 12 hex digits */
+	KIND_CHIP_ID, /* one of KIND_CHIP_IDS */
+	KIND_URL,
 	KIND_BOOL,
 	KIND_INT,
 	KIND_INT64,
@@ -42,7 +47,14 @@ enum setting_kind {
 };
 
 /* The struct a row's member is in. */
-enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_HOST, SCOPE_TOKEN };
+enum setting_scope {
+	SCOPE_CONFIG,
+	SCOPE_LISTEN,
+	SCOPE_HOST,
+	SCOPE_TOKEN,
+	SCOPE_FMSPC,
+	SCOPE_AMD
+};
 
 struct setting {
 	const char *path; /* whole: "listen[].tls.key" */
@@ -112,6 +124,8 @@ enum err config_check(struct reader *, const struct config *) MUST_CHECK;
 enum err hosts_check(struct reader *, const struct config *) MUST_CHECK;
 /* Fail at this path below the current one. */
 enum err reader_fail_at(struct reader *, const char *path, const char *text);
+/* The same for the rules of the TCB baseline (rule.c). */
+enum err rules_check(struct reader *, const struct config *) MUST_CHECK;
 
 /* At most "max" bytes of a file, appended (secret.c); the text of "why" has
  * no file name in it. */
@@ -138,6 +152,7 @@ enum err syntax_product(char *, struct why *) MUST_CHECK;
 enum err syntax_chip_id(char *, struct why *) MUST_CHECK;
 enum err syntax_tcb(char *, struct why *) MUST_CHECK;
 enum err syntax_qe_id(char *, struct why *) MUST_CHECK;
+enum err syntax_fmspc(char *, struct why *) MUST_CHECK;
 bool address_is_loopback(const char *); /* or a unix: socket */
 bool address_is_link_local(const char *);
 void text_lower(char *);

@@ -357,3 +357,12 @@ syntax_level(char *s, struct why *why)
 				"\"info\" or \"debug\"");
 	return ERR_OK;
 }
+
+enum err
+syntax_fmspc(char *s, struct why *why)
+{
+	if (!hex_is(span_str(s), 12))
+		return bad(why, "must be 12 hex digits");
+	text_upper(s);
+	return ERR_OK;
+}

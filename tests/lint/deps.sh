@@ -10,7 +10,7 @@ floor() {
 	server/*) echo 4 ;; tests/*) echo 9 ;; *) echo 0 ;;
 	esac
 }
-doors='config/config.h storage/storage.h storage/verify/verify.h storage/verify/amd.h upstream/upstream.h upstream/fetch.h server/server.h server/appraise/appraise.h'
+doors='config/config.h storage/storage.h storage/baseline.h storage/verify/verify.h storage/verify/amd.h upstream/upstream.h upstream/fetch.h server/server.h server/appraise/appraise.h'
 for f in $(git ls-files 'config/*.[ch]' 'storage/*.[ch]' 'upstream/*.[ch]' \
     'server/*.[ch]'); do
 	# shellcheck disable=SC2013 # include lines hold no blanks
