@@ -28,6 +28,21 @@ add_digest(struct buf *b, const char *token)
 	buf_hex(b, span_of(sum, sizeof(sum)));
 }
 
+static void
+add_trust(struct buf *b, const struct house *h)
+{
+	enum amd_product p;
+
+	buf_printf(b,
+	    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"],"
+	    "\"amd_root_spki_sha256\":{",
+	    pki_root_spki_hex(sim_pki(h->sim)));
+	for (p = AMD_MILAN; p < AMD_PRODUCT_N; p++)
+		buf_printf(b, "%s\"%s\":[\"%s\"]", p == AMD_MILAN ? "" : ",",
+		    amd_product_name(p), pki_amd_root_spki_hex(p));
+	buf_str(b, "}},");
+}
+
 char *
 house_json(const struct house *h, const struct house_opts *o)
 {
@@ -51,12 +66,15 @@ house_json(const struct house *h, const struct house_opts *o)
 	buf_printf(&b, "],\"root_crl_urls\":[\"%s\"", sim_root_url(h->sim));
 	if (o->mirror != NULL)
 		buf_printf(&b, ",\"%s\"", sim_root_url(o->mirror));
+	buf_printf(&b, "]},\"kds\":{\"urls\":[\"%s\"", sim_url(h->sim));
+	if (o->mirror != NULL)
+		buf_printf(&b, ",\"%s\"", sim_url(o->mirror));
 	buf_printf(&b, "]}%s%s},", o->upstream == NULL ? "" : ",",
 	    or (o->upstream, ""));
-	if (!o->intel)
-		buf_printf(&b,
-		    "\"trust\":{\"intel_root_spki_sha256\":[\"%s\"]},",
-		    pki_root_spki_hex(sim_pki(h->sim)));
+	if (!o->real_roots)
+		add_trust(&b, h);
+	if (o->members != NULL)
+		buf_printf(&b, "%s,", o->members);
 	buf_str(&b, "\"tokens\":{\"admin_sha512\":[\"");
 	add_digest(&b, HOUSE_ADMIN);
 	buf_str(&b, "\"],\"user_sha512\":[\"");

@@ -1,6 +1,6 @@
 /*
- * The whole house in this process: simulated PCS, storage on a database of
- * its own, upstream, server; and requests to it as clients send them, bytes
+ * The whole house in this process: simulated PCS and KDS, storage on a database
+ * of its own, upstream, server; and requests to it as clients send them, bytes
  * on a socket.  A call ends the test when something does not happen within
  * ten seconds.  One house per test.
  */
@@ -19,13 +19,14 @@
 struct house_opts {
 	const char *mode;     /* "lazy" */
 	const char *cache;    /* inside cache{}: "" */
-	const char *upstream; /* inside upstream{}, beside pcs: "" */
+	const char *upstream; /* inside upstream{}, beside pcs and kds: "" */
 	const char *limits;   /* inside limits{}: "" */
 	/* listen[]: one on 127.0.0.1 that serves pccs, ops, admin */
 	const char *listen;
 	const struct sim_opts *sim;
 	const struct sim *mirror; /* asked after the first; NULL: none */
-	bool intel; /* trust Intel's root instead of the simulator's */
+	const char *members;      /* further ones, "\"hosts\":[]": none */
+	bool real_roots; /* trust Intel's and AMD's, not the simulator's */
 };
 
 struct house {

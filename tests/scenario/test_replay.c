@@ -256,7 +256,7 @@ replay_start(struct house *h, struct set *s)
 {
 	const char *dir = s->dir;
 	struct sim_opts sim = { .n_replay = 1, .replay = &dir };
-	struct house_opts o = { .sim = &sim, .intel = true };
+	struct house_opts o = { .sim = &sim, .real_roots = true };
 
 	clock_at(s->check_at);
 	house_start(h, &o);
@@ -435,7 +435,7 @@ START_TEST(test_a_corrupted_twin_is_refused_and_not_kept)
 	ck_assert_uint_ge(refused(&h, s, t), 2);
 	sim_fault_clear(h.sim);
 	/* Nothing of it is on disk or in memory. */
-	house_restart(&h, &(struct house_opts){ .intel = true });
+	house_restart(&h, &(struct house_opts){ .real_roots = true });
 	for (i = 0; i < s->n; i++) {
 		(void)clock_for(s, &s->pieces[i]);
 		check_served(&h, &s->pieces[i], NULL);
@@ -538,7 +538,7 @@ START_TEST(test_real_pck_certificates)
 	char pcks[600], set[600];
 	const char *dirs[] = { set, pcks };
 	struct sim_opts sim = { .n_replay = 2, .replay = dirs };
-	struct house_opts o = { .sim = &sim, .intel = true };
+	struct house_opts o = { .sim = &sim, .real_roots = true };
 	struct house h;
 
 	snprintf(set, sizeof(set), "%s/sgx/collateral/sgx-00A067110000-2025-06",

@@ -2,6 +2,7 @@
  * The control paths of larder-sim: /_sim/..., for scripts and the demo.
  */
 #include "config/base/clock.h"
+#include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/sim/sim_int.h"
 
@@ -38,7 +39,10 @@ answer_ok(struct answer *a)
 	a->body = blob_new("ok\n", 3);
 }
 
-/* kind, path, n, skip, ms, status, retry_after, arg, lie */
+/*
+ * kind, path, n, skip, ms, status, retry_after, arg, lie: a name of PCS's lies
+ * or of KDS's; the path says which of the two is meant.
+ */
 static void
 control_fault(struct ask *ask, struct answer *a)
 {
@@ -53,7 +57,9 @@ control_fault(struct ask *ask, struct answer *a)
 
 	f.kind = kind == NULL ? SIM_FAULT_N : sim_fault_read(kind);
 	f.lie = lie == NULL ? PKI_BAD_SIGNATURE : pki_lie_read(lie);
-	if (f.kind == SIM_FAULT_N || f.lie == PKI_LIE_N) {
+	f.amd_lie = lie == NULL ? AMD_BAD_SIGNATURE : pki_amd_lie_read(lie);
+	if (f.kind == SIM_FAULT_N ||
+	    (f.lie == PKI_LIE_N && f.amd_lie == PKI_AMD_LIE_N)) {
 		a->status = 400;
 		return;
 	}
@@ -79,14 +85,83 @@ control_count(struct ask *ask, struct answer *a)
 	a->type = "text/plain";
 }
 
+/* "product", or Intel's; false: no such product. */
+static bool
+product_of(const struct ask *ask, enum amd_product *out)
+{
+	const char *name = ask_param(ask, "product");
+
+	*out = name == NULL ? AMD_PRODUCT_N : amd_product_read(span_str(name));
+	return *out < AMD_PRODUCT_N;
+}
+
+/* Intel's root, or the ARK of "product". */
 static void
 control_root(struct ask *ask, struct answer *a)
 {
 	struct buf b = BUF_INIT;
+	enum amd_product product;
 
-	buf_printf(&b, "%s\n", pki_root_spki_hex(ask->sim->pki));
+	buf_printf(&b, "%s\n",
+	    product_of(ask, &product) ? pki_amd_root_spki_hex(product)
+				      : pki_root_spki_hex(ask->sim->pki));
 	answer_json(a, &b);
 	a->type = "text/plain";
+}
+
+/* Chip n: what a report of it says, and its VCEK's path. */
+static void
+control_chip(struct ask *ask, struct answer *a)
+{
+	struct sim_chip c = sim_chip((unsigned long)number(ask, "n"));
+	char path[SIM_KDS_PATH], id[2 * AMD_HWID_MAX + 1], tcb[17];
+	struct buf b = BUF_INIT;
+
+	if (ask_param(ask, "ucode") != NULL)
+		c = sim_chip_at(c.n, (uint8_t)number(ask, "ucode"));
+	sim_chip_path(&c, path);
+	hex_lower(span_of(c.hwid, sizeof(c.hwid)), id);
+	amd_tcb_write(c.tcb, tcb);
+	buf_printf(&b,
+	    "{\"product\":\"%s\",\"hwid\":\"%s\",\"chip_id\":\"%s\","
+	    "\"tcb\":\"%s\",\"path\":\"%s\"}",
+	    amd_product_name(c.product), c.hex, id, tcb, path);
+	answer_json(a, &b);
+}
+
+/* product, side: the CRL lists its ASK or ASVK. */
+static void
+control_revoke(struct ask *ask, struct answer *a)
+{
+	const char *side = ask_param(ask, "side");
+	enum amd_product product;
+
+	a->status = 400;
+	if (!product_of(ask, &product))
+		return;
+	sim_amd_revoke(ask->sim, product,
+	    side != NULL && strcmp(side, "vlek") == 0 ? AMD_VLEK : AMD_VCEK);
+	answer_ok(a);
+}
+
+/* product: a new ASK. */
+static void
+control_rotate(struct ask *ask, struct answer *a)
+{
+	enum amd_product product;
+
+	a->status = 400;
+	if (!product_of(ask, &product))
+		return;
+	sim_amd_rotate(ask->sim, product);
+	answer_ok(a);
+}
+
+static void
+control_throttle(struct ask *ask, struct answer *a)
+{
+	sim_throttle(ask->sim, number(ask, "seconds"));
+	answer_ok(a);
 }
 
 /* Platform n as a client would name it; nonce: another ciphertext. */
@@ -179,6 +254,10 @@ static const struct {
 	{ "/_sim/reset", control_reset },
 	{ "/_sim/root", control_root },
 	{ "/_sim/platform", control_platform },
+	{ "/_sim/chip", control_chip },
+	{ "/_sim/revoke", control_revoke },
+	{ "/_sim/rotate", control_rotate },
+	{ "/_sim/throttle", control_throttle },
 	{ "/_sim/recovery", control_recovery },
 	{ "/_sim/standard", control_standard },
 	{ "/_sim/na", control_na },

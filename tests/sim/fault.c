@@ -137,6 +137,21 @@ ask_lie(const struct ask *ask)
 	return ask_fault(ask, SIM_LIE) ? ask->fault.lie : PKI_HONEST;
 }
 
+enum pki_amd_lie
+ask_amd_lie(const struct ask *ask)
+{
+	switch (ask->fault.kind) {
+	case SIM_LIE:
+		return ask->fault.amd_lie != AMD_HONEST ? ask->fault.amd_lie
+							: AMD_BAD_SIGNATURE;
+	case SIM_OTHER:
+		return ask->kds.what == KDS_VCEK ? AMD_OTHER_CHIP
+						 : AMD_OTHER_PRODUCT;
+	default:
+		return AMD_HONEST;
+	}
+}
+
 /* --- spoiling an answer ------------------------------------------------ */
 
 static void

@@ -1,5 +1,5 @@
 /*
- * The wire of the simulated PCS.  One blocking thread per connection, because
+ * The wire of the simulator.  One blocking thread per connection, because
  * most lies are about what is written when; and written by hand, because a
  * library would not let them be told.
  */
@@ -150,6 +150,8 @@ ask_line(struct ask *ask, struct span line)
 	}
 	if (path.len == 0 || path.len >= SIM_PATH)
 		return false;
+	memcpy(ask->raw, path.p, path.len);
+	ask->raw[path.len] = '\0';
 	for (i = 0; i < path.len; i++)
 		ask->path[i] =
 		    (char)(path.p[i] >= 'A' && path.p[i] <= 'Z' ? path.p[i] + 32
@@ -406,12 +408,17 @@ conn_answer(struct conn *c, struct ask *ask)
 			kill(getpid(), SIGTERM);
 	} else {
 		work_begin(c->sim);
-		pcs_route(ask);
+		kds_route(ask);
+		if (ask->kds.what == KDS_NOT)
+			pcs_route(ask);
 		fault_take(ask);
 		more = conn_suffer(c, ask);
 		if (more) {
 			ask->now = clock_now() + ask->skew;
-			pcs_answer(ask, &a);
+			if (ask->kds.what == KDS_NOT)
+				pcs_answer(ask, &a);
+			else
+				kds_answer(ask, &a);
 			fault_spoil(ask, &a);
 		}
 		/* Before the last byte: a client that has its answer sees
@@ -434,6 +441,7 @@ conn_serve(struct conn *c)
 	do {
 		ask = (struct ask){ .sim = c->sim, .platform = -1 };
 		ask.fault.kind = SIM_FAULT_N;
+		memcpy(ask.peer, c->peer, sizeof(ask.peer));
 		last = false;
 		more = ask_read(c, &ask, &used, &last);
 		if (more) {
@@ -496,7 +504,7 @@ conns_reap(struct sim *sim)
 /* --- the listener ----------------------------------------------------- */
 
 static void
-conn_open(struct sim *sim, int fd)
+conn_open(struct sim *sim, int fd, const struct sockaddr_in *peer)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 	pthread_attr_t attr;
@@ -506,6 +514,7 @@ conn_open(struct sim *sim, int fd)
 	c->sim = sim;
 	c->fd = fd;
 	c->in = BUF_INIT;
+	inet_ntop(AF_INET, &peer->sin_addr, c->peer, sizeof(c->peer));
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, (size_t)512 << 10);
 	pthread_mutex_lock(&sim->lock);
@@ -527,7 +536,9 @@ accept_thread(void *arg)
 	struct sim *sim = arg;
 	struct pollfd p[2] = { { .fd = sim->wake[0], .events = POLLIN },
 		{ .fd = sim->listen_fd, .events = POLLIN } };
+	struct sockaddr_in peer;
 	bool down, stop = false;
+	socklen_t len;
 	char byte;
 	int fd;
 
@@ -543,9 +554,10 @@ accept_thread(void *arg)
 		if (down || p[1].revents == 0)
 			continue;
 		conns_reap(sim);
-		fd = accept4(sim->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		len = sizeof(peer);
+		fd = accept4(sim->listen_fd, (void *)&peer, &len, SOCK_CLOEXEC);
 		if (fd >= 0)
-			conn_open(sim, fd);
+			conn_open(sim, fd, &peer);
 	}
 	return NULL;
 }

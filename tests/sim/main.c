@@ -1,5 +1,5 @@
 /*
- * larder-sim: the simulated Intel PCS as a program.
+ * larder-sim: the simulated Intel PCS and AMD KDS as a program.
  */
 #include "config/base/clock.h"
 #include "config/base/must.h"
@@ -15,10 +15,12 @@
 static const char usage[] =
     "usage: larder-sim [--listen ADDRESS:PORT] [--seed TEXT] [--now TIME]\n"
     "                  [--strict-ppid] [--api-key KEY] [--tls CERT KEY]\n"
-    "                  [--root] [--replay DIR]...\n"
+    "                  [--root] [--amd-root PRODUCT] [--throttle SECONDS]\n"
+    "                  [--replay DIR]...\n"
     "\n"
-    "Stands in for Intel PCS.  Prints \"listening URL SPKI\", SPKI being what\n"
-    "trust.intel_root_spki_sha256 needs, then serves until it is killed.\n"
+    "Stands in for Intel PCS and, on the same port, for AMD KDS.  Prints\n"
+    "\"listening URL SPKI\", SPKI being what trust.intel_root_spki_sha256\n"
+    "needs, then serves until it is killed.\n"
     "\n"
     "  --listen    127.0.0.1:0 by default: any port\n"
     "  --seed      other seed, other keys (default \"sim\")\n"
@@ -27,41 +29,72 @@ static const char usage[] =
     "  --api-key   answer 401 to whoever does not send it\n"
     "  --tls       serve https with these PEM files\n"
     "  --root      print the SPKI of the seed's root and end\n"
-    "  --replay    serve captured collateral, signed documents or PCK chains\n"
-    "              from a folder, byte for byte, and nothing else\n"
+    "  --amd-root  print what trust.amd_root_spki_sha256.PRODUCT needs and "
+    "end\n"
+    "  --throttle  KDS answers 429 to the same question asked again within so\n"
+    "              many seconds; the real one has 10 (default 0: never)\n"
+    "  --replay    serve captured collateral, signed documents, PCK chains or\n"
+    "              AMD's objects from a folder, byte for byte, and nothing "
+    "else\n"
     "\n"
     "Control, by GET or POST, answers 200 (see tests/sim/control.c):\n"
     "  "
     "/_sim/fault?kind=K&path=GLOB&n=&skip=&ms=&status=&retry_after=&arg=&lie=\n"
     "              kinds: ";
 
+static const char *
+fault_name(int i)
+{
+	return sim_fault_name((enum sim_fault_kind)i);
+}
+
+static const char *
+lie_name(int i)
+{
+	return pki_lie_name((enum pki_lie)i);
+}
+
+static const char *
+amd_lie_name(int i)
+{
+	return pki_amd_lie_name((enum pki_amd_lie)i);
+}
+
+/* "a, b, c", going on in the next line before it is too long. */
+static void
+help_names(FILE *f, int from, int until, const char *(*name)(int))
+{
+	size_t column = 22;
+	int i;
+
+	for (i = from; i < until; i++) {
+		if (column + strlen(name(i)) > 76) {
+			fputs("\n              ", f);
+			column = 14;
+		}
+		fprintf(f, "%s%s", name(i), i + 1 < until ? ", " : "");
+		column += strlen(name(i)) + 2;
+	}
+}
+
 static int
 help(FILE *f)
 {
-	int i;
-
 	fputs(usage, f);
-	for (i = 0; i < SIM_FAULT_N; i++)
-		fprintf(f, "%s%s",
-		    i == 0       ? ""
-		    : i % 8 == 0 ? ",\n"
-				   "              "
-				 : ", ",
-		    sim_fault_name((enum sim_fault_kind)i));
+	help_names(f, 0, SIM_FAULT_N, fault_name);
 	fputs("\n              lies: ", f);
-	for (i = 1; i < PKI_LIE_N; i++)
-		fprintf(f, "%s%s",
-		    i == 1   ? ""
-		    : i == 5 ? ",\n"
-			       "              "
-			     : ", ",
-		    pki_lie_name((enum pki_lie)i));
+	help_names(f, 1, PKI_LIE_N, lie_name);
+	fputs("\n              of KDS: ", f);
+	help_names(f, 1, PKI_AMD_LIE_N, amd_lie_name);
 	fputs("\n"
 	      "  /_sim/clear /_sim/release /_sim/counts /_sim/count?path=GLOB\n"
-	      "  /_sim/reset /_sim/root /_sim/platform?n=&nonce=&rev=\n"
+	      "  /_sim/reset /_sim/root?product= "
+	      "/_sim/platform?n=&nonce=&rev=\n"
 	      "  /_sim/recovery /_sim/standard?n= /_sim/na "
 	      "/_sim/clock?offset=\n"
-	      "  /_sim/exit\n",
+	      "  /_sim/chip?n=&ucode= /_sim/revoke?product=&side= "
+	      "/_sim/rotate?product=\n"
+	      "  /_sim/throttle?seconds= /_sim/exit\n",
 	    f);
 	return f == stderr ? 2 : 0;
 }
@@ -102,6 +135,17 @@ print_root(const struct sim_opts *o)
 }
 
 static int
+print_amd_root(const char *name)
+{
+	enum amd_product product = amd_product_read(span_str(name));
+
+	if (product == AMD_PRODUCT_N)
+		return help(stderr);
+	printf("%s\n", pki_amd_root_spki_hex(product));
+	return 0;
+}
+
+static int
 serve(const struct sim_opts *o)
 {
 	struct sim *sim;
@@ -124,7 +168,18 @@ serve(const struct sim_opts *o)
 	return 0;
 }
 
-enum { LISTEN = 256, SEED, NOW, STRICT, KEY, TLS, ROOT, REPLAY };
+enum {
+	LISTEN = 256,
+	SEED,
+	NOW,
+	STRICT,
+	KEY,
+	TLS,
+	ROOT,
+	AMD_ROOT,
+	THROTTLE,
+	REPLAY
+};
 
 static const struct option options[] = {
 	{ "listen", required_argument, NULL, LISTEN },
@@ -134,6 +189,8 @@ static const struct option options[] = {
 	{ "api-key", required_argument, NULL, KEY },
 	{ "tls", required_argument, NULL, TLS },
 	{ "root", no_argument, NULL, ROOT },
+	{ "amd-root", required_argument, NULL, AMD_ROOT },
+	{ "throttle", required_argument, NULL, THROTTLE },
 	{ "replay", required_argument, NULL, REPLAY },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -163,6 +220,9 @@ option(int c, char **argv, struct sim_opts *o, const char **dirs)
 		o->tls_cert = optarg;
 		o->tls_key = argv[optind];
 		return argv[optind] != NULL && optind++ > 0;
+	case THROTTLE:
+		o->throttle_s = strtol(optarg, NULL, 10);
+		return true;
 	case REPLAY:
 		dirs[o->n_replay++] = optarg;
 		return o->n_replay < REPLAY_MAX;
@@ -182,6 +242,8 @@ main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'h')
 			return help(stdout);
+		if (c == AMD_ROOT)
+			return print_amd_root(optarg);
 		if (c == ROOT)
 			root = true;
 		else if (!option(c, argv, &o, dirs))

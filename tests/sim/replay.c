@@ -5,7 +5,8 @@
  *  - a collateral set: tcb_info.json, qe_identity.json, pck_crl.der,
  *    root_ca_crl.der, and headers.json with the percent-encoded chains;
  *  - signed documents, *.json, whose chain is taken from a set;
- *  - PCK chains, *.pem: leaf, CA, root.
+ *  - PCK chains, *.pem: leaf, CA, root;
+ *  - AMD's objects (kds_replay.c).
  * What a document is (tee, FMSPC, number, CA) is read from the document.  Of
  * several that fit, the one valid now is served, else the first loaded.
  *
@@ -337,14 +338,15 @@ load_files(struct replay *r, const char *dir)
 }
 
 struct replay *
-replay_new(size_t n, const char *const *dirs)
+replay_new(size_t n, const char *const *dirs, struct kds_replay **kds)
 {
 	struct replay *r = xcalloc(1, sizeof(*r));
 	size_t i;
 
 	r->docs_end = &r->docs;
 	for (i = 0; i < n; i++)
-		if (!load_set(r, dirs[i]) && !load_files(r, dirs[i])) {
+		if (!load_set(r, dirs[i]) && !kds_replay_load(kds, dirs[i]) &&
+		    !load_files(r, dirs[i])) {
 			fprintf(stderr, "sim: cannot read %s\n", dirs[i]);
 			replay_free(r);
 			return NULL;

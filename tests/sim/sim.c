@@ -1,5 +1,5 @@
 /*
- * Start and stop of the simulated PCS.
+ * Start and stop of the simulated PCS and KDS.
  */
 #include "tests/sim/sim.h"
 
@@ -49,9 +49,12 @@ sim_free(struct sim *sim)
 		free(sim->revoked[i]);
 	}
 	fault_fini(sim);
+	kds_fini(sim);
 	replay_free(sim->replay);
+	kds_replay_free(sim->kds_replay);
 	SSL_CTX_free(sim->tls);
 	pki_free(sim->pki);
+	pki_amd_free(sim->amd);
 	pthread_cond_destroy(&sim->changed);
 	pthread_mutex_destroy(&sim->lock);
 	free(sim->seed);
@@ -79,11 +82,14 @@ sim_start(const struct sim_opts *opts)
 		genesis = clock_now() / 3600 * 3600 - 3600;
 	sim_sync_init(sim);
 	sim->pki = pki_new(sim->seed, genesis);
+	sim->amd = pki_amd_new(sim->seed, genesis);
 	sim->count = map_new();
+	sim->throttled = map_new();
+	sim->throttle_s = opts->throttle_s;
 	for (i = 0; i < 2; i++)
 		sim->standard[i] = sim->early[i] = 17;
-	if (opts->n_replay > 0 &&
-	    (sim->replay = replay_new(opts->n_replay, opts->replay)) == NULL)
+	if (opts->n_replay > 0 && (sim->replay = replay_new(opts->n_replay,
+				       opts->replay, &sim->kds_replay)) == NULL)
 		goto fail;
 	if (!sim_tls(sim, opts)) {
 		fprintf(stderr, "sim: cannot use %s\n", opts->tls_cert);
@@ -130,4 +136,10 @@ const struct pki *
 sim_pki(const struct sim *sim)
 {
 	return sim->pki;
+}
+
+struct pki_amd *
+sim_amd(const struct sim *sim)
+{
+	return sim->amd;
 }

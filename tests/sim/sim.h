@@ -1,6 +1,7 @@
 /*
- * A simulated Intel PCS: a real HTTP server with its own PKI, its own
- * platforms, and every way an upstream can fail or lie (pcs-upstream 2 to 7).
+ * A simulated Intel PCS and, on the same port, a simulated AMD KDS: a real
+ * HTTP server with PKIs of its own, its own platforms and chips, and every
+ * way an upstream can fail or lie (pcs-upstream 2 to 7, amd-kds 2 to 6).
  *
  * It runs in threads of its own inside the calling process, on a port the
  * system chooses; build/larder-sim is the same as a program.  All calls below
@@ -11,6 +12,7 @@
 #define TESTS_SIM_SIM_H
 
 #include "tests/kit/pki.h"
+#include "tests/kit/pki_amd.h"
 
 struct sim;
 
@@ -20,10 +22,12 @@ struct sim_opts {
 	int port;            /* 0: any */
 	time_t genesis;      /* the PKI's "now"; 0: an hour ago */
 	bool strict_ppid;    /* a PPID that is not of sim_enc_ppid is unknown */
-	const char *api_key; /* not NULL: 401 without it */
+	const char *api_key; /* not NULL: PCS answers 401 without it */
+	long throttle_s;     /* as sim_throttle(), from the start */
 	/*
 	 * Folders of captured collateral, or of signed documents: what they
-	 * hold is served byte for byte and nothing else (see replay.c).
+	 * hold is served byte for byte and nothing else (see replay.c and
+	 * kds_replay.c).
 	 */
 	size_t n_replay;
 	const char *const *replay;
@@ -38,6 +42,7 @@ int sim_port(const struct sim *);
 const char *sim_url(const struct sim *);      /* "http://127.0.0.1:4711" */
 const char *sim_root_url(const struct sim *); /* ".../IntelSGXRootCA.der" */
 const struct pki *sim_pki(const struct sim *);
+struct pki_amd *sim_amd(const struct sim *); /* KDS's; borrowed */
 
 /* --- faults ----------------------------------------------------------- */
 
@@ -52,11 +57,12 @@ const struct pki *sim_pki(const struct sim *);
 	FAULT(SIM_DRIP, "drip", "arg bytes every delay_ms, default 1")         \
 	FAULT(SIM_GARBAGE, "garbage", "200 and an HTML page")                  \
 	FAULT(SIM_OVERSIZE, "oversize", "200 and arg bytes, default 64 MB")    \
-	FAULT(SIM_LIE, "lie", "signed falsely: enum pki_lie in lie")           \
+	FAULT(SIM_LIE, "lie", "a false object: lie says how, for KDS amd_lie") \
 	FAULT(SIM_OTHER, "other", "honest, but another object than asked")     \
 	FAULT(SIM_OLDER, "older",                                              \
 	    "dates arg seconds back, default a day; ahead if negative")        \
-	FAULT(SIM_LOWER, "lower", "evaluation number lower by arg, or 1")      \
+	FAULT(SIM_LOWER, "lower",                                              \
+	    "evaluation or CRL number lower by arg, or 1")                     \
 	FAULT(SIM_NO_CHAIN, "no-chain", "without the issuer-chain header")     \
 	FAULT(SIM_CORRUPT, "corrupt", "one bit at arg/1000 of the body")       \
 	FAULT(SIM_BAD_CHAIN, "bad-chain", "one bit at arg/1000 of the chain")  \
@@ -80,7 +86,8 @@ struct sim_fault {
 	int status;       /* SIM_STATUS */
 	const char *retry_after; /* SIM_STATUS: seconds or date; NULL: none */
 	long arg;
-	enum pki_lie lie; /* SIM_LIE */
+	enum pki_lie lie;         /* SIM_LIE, by PCS */
+	enum pki_amd_lie amd_lie; /* SIM_LIE, by KDS; 0: a bad signature */
 };
 /* Faults are tried in order of adding; the first that matches and is not
  * used up is what a request gets.  Strings are copied. */
@@ -104,6 +111,9 @@ void sim_up(struct sim *);
  *     /sgx/certification/v4/pckcerts?platform=17       (GET, by PPID)
  *     /sgx/certification/v4/pckcerts?manifest=17       (POST)
  *     /intelsgxrootca.der
+ * and KDS's in the form of amd-kds 2.4, however they were asked:
+ *     /vcek/v1/Milan/<hwid>?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219
+ *     /vlek/v1/Genoa/cert_chain
  * The pattern is fnmatch(3)'s; NULL is everything.
  */
 unsigned long sim_count(struct sim *, const char *pattern);
@@ -145,7 +155,8 @@ enum sim_kind {
 	SIM_UNKNOWN, /* 404 however it is asked for */
 	SIM_KINDS
 };
-#define SIM_NUMBER(kind, i) ((unsigned long)(i)*SIM_KINDS + (kind))
+#define SIM_NUMBER(kind, i)                                                    \
+	((unsigned long)(i)*SIM_KINDS + (unsigned long)(kind))
 
 struct sim_platform {
 	unsigned long n;
@@ -168,5 +179,46 @@ void sim_revoke(struct sim *, const struct sim_platform *);
 #define SIM_CERTS_MAX 80
 size_t sim_certs(struct sim *, const struct sim_platform *, unsigned rev,
     struct pki_pck out[SIM_CERTS_MAX]);
+
+/* --- KDS: chips and what is true of AMD's products --------------------- */
+
+/* n % SIM_CHIP_KINDS decides what sort of chip number n is. */
+enum sim_chip_kind {
+	SIM_CHIP_MILAN,
+	SIM_CHIP_GENOA,
+	SIM_CHIP_TURIN,
+	SIM_CHIP_UNKNOWN, /* as a Milan, but KDS knows nothing of it */
+	SIM_CHIP_KINDS
+};
+#define SIM_CHIP(kind, i)                                                      \
+	((unsigned long)(i)*SIM_CHIP_KINDS + (unsigned long)(kind))
+#define SIM_KDS_PATH 320
+
+struct sim_chip {
+	unsigned long n;
+	enum sim_chip_kind kind;
+	enum amd_product product;
+	unsigned char hwid[AMD_HWID_MAX]; /* amd_hwid_len() of them */
+	char hex[2 * AMD_HWID_MAX + 1];   /* lower case */
+	struct amd_spl spl;               /* its REPORTED_TCB */
+	struct amd_tcb tcb;
+};
+struct sim_chip sim_chip(unsigned long n);
+/* With another microcode: KDS signs whatever TCB it is asked for. */
+struct sim_chip sim_chip_at(unsigned long n, uint8_t ucode);
+/* Its VCEK's path and query in the canonical form (amd-kds 2.4). */
+void sim_chip_path(const struct sim_chip *, char out[SIM_KDS_PATH]);
+/* Its VCEK, to be changed and given to pki_vek() or snp_made(). */
+struct pki_vek sim_chip_vek(const struct sim_chip *);
+
+/* The CRL lists the ASK or ASVK from now on, with a number one higher. */
+void sim_amd_revoke(struct sim *, enum amd_product, enum amd_side);
+/* The ASK is a new one, in cert_chain and for whatever is signed. */
+void sim_amd_rotate(struct sim *, enum amd_product);
+/*
+ * The same client asking for the same VCEK or chain again within so many
+ * seconds of simulated time gets 429; 0, as at start: never.  KDS has 10.
+ */
+void sim_throttle(struct sim *, long seconds);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Private to tests/sim/.
  *
- * A request is one struct ask, filled by http.c, answered by pcs.c or
- * replay.c into a struct answer, spoilt by fault.c and written by http.c.
- * One thread per connection; sim->lock guards all that changes.
+ * A request is one struct ask, filled by http.c, answered by pcs.c,
+ * kds.c or replay.c into a struct answer, spoilt by fault.c and written by
+ * http.c. One thread per connection; sim->lock guards all that changes.
  */
 #ifndef TESTS_SIM_SIM_INT_H
 #define TESTS_SIM_SIM_INT_H
@@ -16,6 +16,22 @@
 
 #define SIM_PARAMS 12
 #define SIM_PATH   512
+
+enum kds_what {
+	KDS_NOT, /* none of KDS's paths: PCS's */
+	KDS_CHAIN,
+	KDS_CRL,
+	KDS_VCEK,
+	KDS_VLEK_ISSUE,
+	KDS_BAD, /* below /vcek/ or /vlek/; status says how */
+};
+struct kds_ask {
+	enum kds_what what;
+	int status; /* KDS_BAD */
+	enum amd_product product;
+	enum amd_side side;
+	struct sim_chip chip; /* KDS_VCEK: with the TCB asked for */
+};
 
 struct sim_fault_item {
 	struct sim_fault f;
@@ -30,6 +46,7 @@ struct conn {
 	pthread_t thread;
 	int fd;    /* -1: ended, to be reaped */
 	void *ssl; /* SSL *, or NULL */
+	char peer[64];
 	struct buf in;
 	struct conn *next;
 };
@@ -38,7 +55,9 @@ struct sim {
 	struct sim_opts opts;
 	char *seed, *api_key;
 	struct pki *pki;
+	struct pki_amd *amd;
 	struct replay *replay;
+	struct kds_replay *kds_replay;
 	void *tls; /* SSL_CTX *, or NULL */
 	int listen_fd, wake[2], port;
 	char url[80], root_url[120];
@@ -61,6 +80,14 @@ struct sim {
 	time_t crl_forced[3]; /* by enum pki_who */
 	size_t n_revoked[3];
 	char **revoked[3];
+
+	long throttle_s;
+	struct map *throttled; /* "peer path" -> time_t *, when answered */
+	struct {
+		bool next;       /* PKI_ASK_NEXT signs */
+		bool revoked[2]; /* by side */
+		time_t forced[2];
+	} kds[AMD_PRODUCT_N];
 };
 
 enum sim_method { SIM_GET, SIM_HEAD, SIM_POST, SIM_OTHER_METHOD };
@@ -73,6 +100,9 @@ struct ask {
 	struct sim *sim;
 	enum sim_method method;
 	char path[SIM_PATH]; /* lower case, no trailing slash */
+	char raw[SIM_PATH];  /* as it came */
+	char peer[64];       /* the client's address */
+	struct kds_ask kds;
 	size_t n_params;
 	struct param params[SIM_PARAMS];
 	char *api_key; /* Ocp-Apim-Subscription-Key, or NULL */
@@ -108,6 +138,7 @@ struct endpoint {
 const char *ask_param(const struct ask *, const char *name); /* or NULL */
 bool ask_fault(const struct ask *, enum sim_fault_kind);
 enum pki_lie ask_lie(const struct ask *);
+enum pki_amd_lie ask_amd_lie(const struct ask *);
 
 /* http.c */
 int http_open(struct sim *); /* listen; start the acceptor */
@@ -158,9 +189,26 @@ long platform_of_manifest(const char *hex, unsigned *rev);
 bool platform_by_ppid(const struct sim_platform *);
 
 /* replay.c */
-struct replay *replay_new(size_t n, const char *const *dirs);
+struct replay *replay_new(size_t n, const char *const *dirs,
+    struct kds_replay **);
 void replay_free(struct replay *);
 void replay_answer(struct ask *, struct answer *);
+
+/* kds.c */
+void kds_route(struct ask *); /* fills ask->kds and the canonical path */
+void kds_answer(struct ask *, struct answer *);
+void kds_fini(struct sim *);
+
+/* kds_replay.c */
+/* Takes a folder of AMD's objects; false: it is none. */
+bool kds_replay_load(struct kds_replay **, const char *dir);
+void kds_replay_free(struct kds_replay *);
+void kds_replay_answer(struct ask *, struct answer *);
+
+/* chip.c */
+/* The chip of this product whose id this is; false: none. */
+bool chip_of_hwid(enum amd_product, const char *hex, struct sim_chip *);
+size_t kds_query_write(enum amd_product, struct amd_spl, char *out, size_t);
 
 /* control.c */
 bool control_is(const char *path);
