@@ -3,6 +3,7 @@
  * format.  Any thread.
  */
 #include "config/base/must.h"
+#include "storage/impact.h"
 #include "storage/store.h"
 
 #include <inttypes.h>
@@ -222,4 +223,5 @@ storage_metrics(struct storage *st, struct buf *b)
 	objects_write(st, b);
 	platforms_write(st, b);
 	queue_write(st, b);
+	impact_metrics(st, b);
 }

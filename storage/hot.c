@@ -328,8 +328,8 @@ digest_is(struct span body, struct span digest)
 	return span_eq(digest, span_of(out, sizeof(out)));
 }
 
-static enum err
-load_read(struct storage *st, const struct db_val *col, const char *text,
+enum err
+hot_row_read(struct storage *st, const struct db_val *col, const char *text,
     struct coll **out, struct why *why)
 {
 	struct trust trust = hot_trust(st);
@@ -364,7 +364,7 @@ load_row(void *arg, const struct db_val *col)
 	db_col_text(&col[0], text, sizeof(text));
 	if (map_len(st->hot) >= HOT_MAX)
 		return false;
-	e = load_read(st, col, text, &c, &why);
+	e = hot_row_read(st, col, text, &c, &why);
 	if (e != ERR_OK) {
 		refused_log(text, e, &why, "database");
 		attempt_failed(st, text, e, why.text);

@@ -4,6 +4,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
+#include "storage/fleet.h"
 #include "storage/store.h"
 
 #include <stdlib.h>
@@ -63,7 +64,8 @@ keep_prune(struct storage *st)
 	if (store_write(st, SQL_OBJECT_PRUNE, VALS(db_int(before)), NULL) !=
 		ERR_OK ||
 	    store_write(st, SQL_REG_PRUNE, VALS(db_int(before)), NULL) !=
-		ERR_OK)
+		ERR_OK ||
+	    fleet_prune(st, before, NULL) != ERR_OK)
 		log_event(LOG_WARN, "prune-failed", NULL);
 }
 
@@ -96,6 +98,8 @@ keep_tick(struct storage *st)
 	st->ticks++;
 	if (st->recount && keep_count(st, &why) != ERR_OK)
 		log_event(LOG_WARN, "count-failed", "text", why.text, NULL);
+	if (fleet_sync(st, &why) == ERR_OK)
+		impact_publish(st);
 	if (st->ops->readonly(st->db))
 		return;
 	attempt_flush(st);

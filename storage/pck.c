@@ -7,6 +7,7 @@
 #include "config/base/enc.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
+#include "storage/fleet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -313,6 +314,7 @@ lookup_choose(struct storage *st, const struct prow *p,
 	struct mapping m = { .tcb = *tcb };
 	enum err e = mapping_get(st, p->row, tcb, &m, why);
 	bool known = e == ERR_OK;
+	unsigned char ppid[32];
 
 	if (e != ERR_OK && e != ERR_NOT_CACHED)
 		return e;
@@ -326,6 +328,10 @@ lookup_choose(struct storage *st, const struct prow *p,
 		memcpy(m.tcbm, h->set->certs[*index].tcbm, sizeof(m.tcbm));
 	}
 	lookup_remember(st, p, &m, known);
+	if (!known) {
+		sha256(span_of(h->set->ppid, sizeof(h->set->ppid)), ppid);
+		fleet_touch(st, ppid);
+	}
 	return ERR_OK;
 }
 

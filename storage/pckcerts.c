@@ -8,6 +8,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/fleet.h"
 #include "storage/pck.h"
 #include "storage/register.h"
 
@@ -158,9 +159,10 @@ row_write(struct storage *st, struct prow *p, const struct pck_set *set,
 		     db_hash(ppid, 32), db_int(how->on_demand),
 		     db_int(p->fetched_at), db_int(p->na_count),
 		     db_int(p->na_wait_s), db_int(p->na_recheck_at),
-		     db_int(p->last_seen)),
+		     db_int(p->last_seen), db_text(set->certs[0].tcbm)),
 		 id_row, &p->row, why)) != ERR_OK)
 		return e;
+	fleet_touch(st, ppid);
 	if (how->is_new)
 		atomic_fetch_add(&st->n_platforms, 1);
 	if (!how->on_demand || !how->is_new)

@@ -102,4 +102,20 @@
 	");"                                                                   \
 	"CREATE INDEX policy_fmspc ON policy (fmspc, is_default);"
 
-const char *const sqlite_schema[] = { SCHEMA_1, NULL };
+/* What platforms can prove, for the impact preview: the highest certificate
+ * of each, and what verified quotes said. */
+#define SCHEMA_FLEET                                                           \
+	"ALTER TABLE platform ADD COLUMN tcbm TEXT;"                           \
+	"CREATE INDEX platform_fleet ON platform (ppid, fmspc, tcbm, qe_id);"  \
+	"CREATE TABLE quote_seen ("                                            \
+	"  ppid BLOB PRIMARY KEY,"                                             \
+	"  fmspc TEXT NOT NULL,"                                               \
+	"  tcbm TEXT NOT NULL,"                                                \
+	"  tee_svn BLOB,"                                                      \
+	"  qe_svn INTEGER NOT NULL,"                                           \
+	"  tdqe_svn INTEGER NOT NULL,"                                         \
+	"  seen_at INTEGER NOT NULL"                                           \
+	") WITHOUT ROWID;"                                                     \
+	"CREATE INDEX quote_seen_at ON quote_seen (seen_at);"
+
+const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, NULL };

@@ -238,12 +238,18 @@ text_fini(struct job *j)
 }
 
 void
-text_job_start(struct storage *st, void (*work)(struct job *), const char *what,
-    store_text_fn fn, void *arg)
+text_job_run(struct text_job *t, struct storage *st, void (*work)(struct job *),
+    const char *what, store_text_fn fn, void *arg)
 {
-	struct text_job *t = xcalloc(1, sizeof(*t));
-
 	t->what = what == NULL ? NULL : xstrdup(what);
 	t->fn = fn;
 	job_start(&t->job, st, work, text_answer, text_fini, arg);
+}
+
+void
+text_job_start(struct storage *st, void (*work)(struct job *), const char *what,
+    store_text_fn fn, void *arg)
+{
+	text_job_run(xcalloc(1, sizeof(struct text_job)), st, work, what, fn,
+	    arg);
 }

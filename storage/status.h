@@ -25,6 +25,9 @@ struct text_job {
 	struct blob *text;
 	store_text_fn fn;
 };
+/* The same with more members behind it; steals "t", allocated and zeroed. */
+void text_job_run(struct text_job *t, struct storage *,
+    void (*work)(struct job *), const char *what, store_text_fn, void *arg);
 void text_job_start(struct storage *, void (*work)(struct job *),
     const char *what, store_text_fn, void *arg);
 

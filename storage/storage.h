@@ -467,6 +467,29 @@ typedef void (*store_asks_fn)(void *arg, enum err, const struct why *,
 void storage_platform_asks(struct storage *, char *const *fmspc, size_t n_fmspc,
     store_asks_fn, void *arg);
 
+/*
+ * A verified quote: what its platform can prove, kept for the impact preview.
+ * At most a note a day for each platform that says nothing new.  Any loop;
+ * nobody is answered.
+ */
+struct quote_seen {
+	unsigned char ppid[16];
+	char fmspc[13]; /* upper case */
+	uint8_t comp[16];
+	uint16_t pcesvn; /* of the PCK certificate */
+	enum tee tee;
+	unsigned char tee_svn[16]; /* TEE_TCB_SVN, the current one; TDX */
+	uint16_t qe_isvsvn;
+};
+void storage_quote_seen(struct storage *, const struct quote_seen *);
+
+/*
+ * What each number held would make of the platforms known: the document of
+ * GET /v1/baseline/impact.  fmspc NULL: all; to 0: every number held.
+ */
+void storage_impact(struct storage *, const char *fmspc, uint32_t to,
+    store_text_fn, void *arg);
+
 /* For people: JSON documents for status, explain and history. */
 void storage_status(struct storage *, store_text_fn, void *arg);
 void storage_explain(struct storage *, const char *key_or_platform,

@@ -5,6 +5,7 @@
 #include "config/base/metric.h"
 #include "config/base/must.h"
 #include "storage/amd.h"
+#include "storage/fleet.h"
 #include "storage/issuer.h"
 
 #include <semaphore.h>
@@ -141,6 +142,7 @@ batch_lost(struct storage *st, enum err e, const struct why *why)
 {
 	st->ops->rollback(st->db);
 	st->recount = true;
+	fleet_forget(st);
 	store_db_result(st, e, why);
 	batch_end(st, e, why);
 }
@@ -521,6 +523,7 @@ storage_new(struct config *config)
 	st->hot = map_new();
 	st->attempts = map_new();
 	st->issuers = map_new();
+	st->fleet = fleet_new();
 	st->waiting_end = &st->waiting;
 	st->unsaved_end = &st->unsaved;
 	must(pthread_mutex_init(&st->lock, NULL) == 0);
@@ -552,6 +555,8 @@ storage_free(struct storage *st)
 	attempts_free(st);
 	issuers_clear(st);
 	map_free(st->issuers);
+	fleet_free(st->fleet);
+	blob_unref(st->impact);
 	snap_unref(st->snap);
 	X509_free(st->root);
 	platforms_free(st->platforms);
@@ -589,6 +594,9 @@ storage_open(struct config *config, struct storage **out, struct why *why)
 	st->root = anchors_intel_root(st->anchors);
 	if ((e = hot_load(st, why)) != ERR_OK)
 		goto out;
+	if ((e = fleet_sync(st, why)) != ERR_OK)
+		goto out;
+	impact_publish(st);
 	hot_publish(st);
 	loop_start(st->loop);
 	barrier_wait(st, started_fn, NULL);

@@ -34,6 +34,7 @@
 /* Platforms kept on demand (nobody registered them) per PPID. */
 #define ON_DEMAND_MAX 1024
 
+struct fleet;
 struct subscriber;
 struct unsaved;
 
@@ -74,6 +75,7 @@ struct storage {
 	struct unsaved *unsaved, **unsaved_end;
 	struct map *attempts; /* key text -> struct attempt */
 	struct map *issuers;  /* chain PEM -> struct issuer */
+	struct fleet *fleet;
 
 	/* any thread */
 	struct platforms *platforms;
@@ -83,7 +85,8 @@ struct storage {
 	_Atomic int64_t reg_count[REG_DELETED + 1];
 	_Atomic int db_err_seen; /* enum err, for metrics */
 	_Atomic int64_t db_failures;
-	pthread_mutex_t lock; /* of the two below */
+	pthread_mutex_t lock; /* of those below */
+	struct blob *impact;  /* gauges of the preview, as text */
 	struct snap *snap;
 	struct subscriber *subscribers;
 };
@@ -160,6 +163,9 @@ enum err hot_take(struct storage *, struct coll *, struct why *) MUST_CHECK;
 void hot_publish(struct storage *);
 /* Make it the current one and send it to all; steals the reference. */
 void snap_publish(struct storage *, struct snap *);
+/* One row of SQL_OBJECT_LOAD's columns, through the gate; "text" is its key. */
+enum err hot_row_read(struct storage *, const struct db_val *col,
+    const char *text, struct coll **out, struct why *) MUST_CHECK;
 /* What the database holds, through the gate. */
 enum err hot_load(struct storage *, struct why *) MUST_CHECK;
 /* All of it through the gate again: the anchors changed. */
