@@ -5,6 +5,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "tests/kit/house.h"
+#include "tests/kit/snp_made.h"
 #include "tests/kit/vectors.h"
 
 #include <check.h>
@@ -281,6 +282,7 @@ START_TEST(test_control_plane)
 	struct sim_chip c = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, 2), 7);
 	char path[SIM_KDS_PATH], want[80];
 	struct amd_chain *chain = NULL;
+	struct snp_report report;
 	struct vek *vek = NULL;
 	struct blob *b;
 
@@ -292,6 +294,13 @@ START_TEST(test_control_plane)
 	b = body("/_sim/chip?n=8&ucode=7");
 	ck_assert_ptr_nonnull(strstr((char *)b->data, path));
 	blob_unref(b);
+	b = body("/_sim/report?n=8&ucode=7&version=5");
+	ck_assert_int_eq(snp_report_read(blob_span(b), 5, &report, NULL),
+	    SNP_OK);
+	ck_assert_mem_eq(report.chip_id, c.hwid, sizeof(report.chip_id));
+	ck_assert_mem_eq(report.reported_tcb.b, c.tcb.b, 8);
+	blob_unref(b);
+	ck_assert_int_eq(status("/_sim/report?n=8&data=0011"), 400);
 	ck_assert_int_eq(chain_get(AMD_MILAN, AMD_VCEK, &chain), ERR_OK);
 	ck_assert_int_eq(status("/_sim/fault?kind=lie&lie=other-chip&n=1"),
 	    200);

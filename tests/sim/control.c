@@ -4,6 +4,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "tests/kit/snp_made.h"
 #include "tests/sim/sim_int.h"
 
 #include <stdlib.h>
@@ -127,6 +128,32 @@ control_chip(struct ask *ask, struct answer *a)
 	    "\"tcb\":\"%s\",\"path\":\"%s\"}",
 	    amd_product_name(c.product), c.hex, id, tcb, path);
 	answer_json(a, &b);
+}
+
+/*
+ * n, ucode, version, data: 128 hex digits: a report that chip n signed, as
+ * its guest would have it.
+ */
+static void
+control_report(struct ask *ask, struct answer *a)
+{
+	struct sim_chip c = sim_chip((unsigned long)number(ask, "n"));
+	const char *data = ask_param(ask, "data");
+	long version = number(ask, "version");
+	struct snp_report r;
+	struct pki_vek v;
+
+	if (ask_param(ask, "ucode") != NULL)
+		c = sim_chip_at(c.n, (uint8_t)number(ask, "ucode"));
+	v = sim_chip_vek(&c);
+	r = snp_made_report(&v, version == 0 ? 3 : (uint32_t)version);
+	a->status = 400;
+	if (data != NULL && hex_read(span_str(data), r.report_data,
+				sizeof(r.report_data)) != ERR_OK)
+		return;
+	a->status = 200;
+	a->type = "application/octet-stream";
+	a->body = snp_made(ask->sim->amd, &v, &r);
 }
 
 /* product, side: the CRL lists its ASK or ASVK. */
@@ -255,6 +282,7 @@ static const struct {
 	{ "/_sim/root", control_root },
 	{ "/_sim/platform", control_platform },
 	{ "/_sim/chip", control_chip },
+	{ "/_sim/report", control_report },
 	{ "/_sim/revoke", control_revoke },
 	{ "/_sim/rotate", control_rotate },
 	{ "/_sim/throttle", control_throttle },
