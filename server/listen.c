@@ -2,6 +2,7 @@
 #include "server/edge.h"
 
 #include "config/base/must.h"
+#include "server/inherit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,6 +43,20 @@ static int
 socket_new(int family)
 {
 	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* One socket several times: whoever is free accepts. */
+static enum err
+copies_open(int from, const char *address, int *fd, unsigned first, unsigned n,
+    struct why *why)
+{
+	unsigned i;
+
+	for (i = first; i < n; i++) {
+		if ((fd[i] = fcntl(from, F_DUPFD_CLOEXEC, 0)) == -1)
+			return failed(why, address, "dup");
+	}
+	return ERR_OK;
 }
 
 /* --- TCP -------------------------------------------------------------- */
@@ -147,10 +162,16 @@ tcp_open_all(const char *address, bool shared, int *fd, unsigned n, int *port,
 	socklen_t len;
 	enum err e = ERR_OK;
 	unsigned i;
+	int given;
 
 	if (!tcp_addr(address, &a, &len))
 		return why_set(why, ERR_CONFIG, "larder.json listen[].address",
 		    "%s: not an address", address);
+	if ((given = inherit_find(&a.sa)) != -1) {
+		set_on(given, IPPROTO_TCP, TCP_NODELAY);
+		*port = port_of(&a);
+		return copies_open(given, address, fd, 0, n, why);
+	}
 	if (port_of(&a) != 0 && !shared)
 		e = tcp_probe(&a, len, address, why);
 	for (i = 0; i < n && e == ERR_OK; i++)
@@ -194,11 +215,13 @@ static enum err
 unix_open_all(const char *address, int *fd, unsigned n, struct why *why)
 {
 	struct sockaddr_un a;
-	unsigned i;
+	int given;
 
 	if (!unix_addr(address, &a))
 		return why_set(why, ERR_CONFIG, "larder.json listen[].address",
 		    "%s: path empty or too long", address);
+	if ((given = inherit_find((struct sockaddr *)&a)) != -1)
+		return copies_open(given, address, fd, 0, n, why);
 	unix_clear_stale(&a);
 	if ((fd[0] = socket_new(AF_UNIX)) == -1)
 		return failed(why, address, "socket");
@@ -206,19 +229,17 @@ unix_open_all(const char *address, int *fd, unsigned n, struct why *why)
 		return failed(why, address, "bind");
 	if (listen(fd[0], BACKLOG) == -1)
 		return failed(why, address, "listen");
-	for (i = 1; i < n; i++) {
-		if ((fd[i] = fcntl(fd[0], F_DUPFD_CLOEXEC, 0)) == -1)
-			return failed(why, address, "dup");
-	}
-	return ERR_OK;
+	return copies_open(fd[0], address, fd, 1, n, why);
 }
 
+/* A socket that was given to us is its giver's to remove. */
 void
 listen_unlink(const char *address)
 {
 	struct sockaddr_un a;
 
-	if (span_starts(span_str(address), "unix:") && unix_addr(address, &a))
+	if (span_starts(span_str(address), "unix:") && unix_addr(address, &a) &&
+	    inherit_find((struct sockaddr *)&a) == -1)
 		unlink(a.sun_path);
 }
 

@@ -199,8 +199,32 @@ log_ports(struct daemon_run *d)
 	buf_free(&b);
 }
 
+/* As systemd does: descriptors from 3 on, counted in the environment. */
+static void
+hand_over(const int *given, int n)
+{
+	char text[16];
+	int i;
+
+	for (i = 0; i < n; i++)
+		must(dup2(given[i], 100 + i) != -1);
+	for (i = 0; i < n; i++)
+		must(dup2(100 + i, 3 + i) != -1 && close(100 + i) == 0);
+	snprintf(text, sizeof(text), "%d", (int)getpid());
+	must(setenv("LISTEN_PID", text, 1) == 0);
+	snprintf(text, sizeof(text), "%d", n);
+	must(setenv("LISTEN_FDS", text, 1) == 0);
+}
+
 bool
 daemon_run_start(const char *name, const char *config, struct daemon_run *d)
+{
+	return daemon_run_given(name, config, NULL, 0, d);
+}
+
+bool
+daemon_run_given(const char *name, const char *config, const int *given, int n,
+    struct daemon_run *d)
 {
 	char file[64], path[256], word[] = "larderd", opt[] = "-c";
 	char *argv[] = { word, opt, path, NULL };
@@ -216,6 +240,7 @@ daemon_run_start(const char *name, const char *config, struct daemon_run *d)
 	must((d->pid = fork()) != -1);
 	if (d->pid == 0) {
 		redirect(2, d->log, O_WRONLY | O_APPEND);
+		hand_over(given, n);
 		child(argv);
 	}
 	if (!daemon_run_logged(d, "event=ready"))

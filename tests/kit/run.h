@@ -40,6 +40,9 @@ struct daemon_run {
  * silent for twenty seconds. */
 bool daemon_run_start(const char *name, const char *config,
     struct daemon_run *);
+/* The same with "n" listening sockets given to it (sd_listen_fds(3)). */
+bool daemon_run_given(const char *name, const char *config, const int *given,
+    int n, struct daemon_run *);
 /* Wait until its log holds the text. */
 bool daemon_run_logged(const struct daemon_run *, const char *text);
 /* Send the signal and wait for the end: its exit status. */

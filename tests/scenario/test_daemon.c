@@ -6,6 +6,7 @@
 #include "upstream/fetch.h"
 
 #include <check.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,81 @@ START_TEST(test_port_in_use_is_a_failed_start)
 	ck_assert(daemon_run_logged(&second, "event=start-failed"));
 	ck_assert_int_eq(get(&first, "/healthz", NULL), 200);
 	ck_assert_int_eq(daemon_run_end(&first, SIGTERM), 0);
+}
+END_TEST
+
+/* --- sockets that are given ------------------------------------------- */
+
+static int
+listener(int family, struct sockaddr *a, socklen_t len)
+{
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, a, len), 0);
+	ck_assert_int_eq(listen(fd, 16), 0);
+	ck_assert_int_eq(getsockname(fd, a, &len), 0);
+	return fd;
+}
+
+static int
+asking(int family, const struct sockaddr *a, socklen_t len)
+{
+	static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: h\r\n"
+				  "Connection: close\r\n\r\n";
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, a, len), 0);
+	ck_assert_int_eq((int)write(fd, ask, sizeof(ask) - 1),
+	    (int)sizeof(ask) - 1);
+	return fd;
+}
+
+static void
+answered(int fd)
+{
+	char text[12] = "";
+
+	ck_assert_int_eq((int)recv(fd, text, sizeof(text), MSG_WAITALL),
+	    (int)sizeof(text));
+	ck_assert_mem_eq(text, "HTTP/1.1 200", sizeof(text));
+	close(fd);
+}
+
+/*
+ * Who asks while there is no larderd stands in the socket's queue and is
+ * answered by the next one, before the first start and between two.
+ */
+START_TEST(test_serves_sockets_that_were_given)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct daemon_run d;
+	char text[1024];
+	int given[2], tcp, local, turn;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", run_path("given"));
+	given[0] = listener(AF_INET, (struct sockaddr *)&in, sizeof(in));
+	given[1] = listener(AF_UNIX, (struct sockaddr *)&un, sizeof(un));
+	snprintf(text, sizeof(text),
+	    "{\"mode\": \"offline\", \"database\": \"sqlite:%s\","
+	    " \"listen\": [{\"address\": \"unix:%s\", \"serve\": [\"ops\"]},"
+	    " {\"address\": \"127.0.0.1:%d\", \"serve\": [\"ops\"]}]}",
+	    run_path("larder.db"), un.sun_path, ntohs(in.sin_port));
+	for (turn = 0; turn < 2; turn++) {
+		tcp = asking(AF_INET, (struct sockaddr *)&in, sizeof(in));
+		local = asking(AF_UNIX, (struct sockaddr *)&un, sizeof(un));
+		ck_assert(daemon_run_given("larder", text, given, 2, &d));
+		answered(tcp);
+		answered(local);
+		ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	}
+	/* Not given, the same addresses are in use. */
+	ck_assert(!daemon_run_start("larder", text, &d));
+	close(given[0]);
+	close(given[1]);
 }
 END_TEST
 
@@ -207,6 +283,7 @@ daemon_suite(void)
 	tcase_add_test(t, test_starts_answers_and_ends);
 	tcase_add_test(t, test_start_that_cannot_be_is_1);
 	tcase_add_test(t, test_port_in_use_is_a_failed_start);
+	tcase_add_test(t, test_serves_sockets_that_were_given);
 	tcase_add_test(t, test_reload_takes_tokens_and_refuses_what_is_bad);
 	tcase_add_test(t, test_notices_to_the_service_manager);
 	suite_add_tcase(s, t);
