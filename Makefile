@@ -40,6 +40,7 @@ CMD_SRC := $(wildcard server/cmd/*.c)
 SIM_SRC := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c tests/scenario/test_*.c \
 	tests/wire/test_*.c)
+TEST_SCRIPTS := $(wildcard tests/package/test_*.sh)
 KIT_SRC := $(wildcard tests/kit/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -104,9 +105,10 @@ $(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
 # --- packages -----------------------------------------------------------
 
 # What building and testing need, by Debian's names.
+DEBIAN_DEB := binutils dpkg-dev
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev
-DEBIAN_TEST := check curl faketime jq openssl
+DEBIAN_TEST := check curl faketime iproute2 jq openssl $(DEBIAN_DEB)
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
@@ -127,7 +129,7 @@ test: packages
 
 .PHONY: test-built
 test-built: all $(TESTS)
-	$(Q)B=$B tests/run.sh $(TESTS)
+	$(Q)B=$B tests/run.sh $(TESTS) $(TEST_SCRIPTS)
 
 # --- fuzzing ------------------------------------------------------------
 
@@ -212,8 +214,18 @@ install: all
 	install -m 644 deploy/examples/*.json $(SHARE)/doc/larder/examples
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/larder.service \
 		>$(DESTDIR)$(UNIT)/larder.service
+	install -m 644 deploy/systemd/larder.socket $(DESTDIR)$(UNIT)
 	install -m 644 deploy/systemd/larder.sysusers \
 		$(DESTDIR)$(USERS)/larder.conf
+
+# build/larder_VERSION_ARCH.deb
+.PHONY: deb deb-built
+deb: packages
+	$(Q)deploy/packages.sh $(DEBIAN_DEB)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) deb-built
+
+deb-built: all
+	$(Q)B=$B MAKE=$(MAKE) deploy/deb.sh
 
 .PHONY: dist
 dist:
@@ -289,6 +301,7 @@ help:
 	@echo 'make cover      which lines the tests reach, into build/cover'
 	@echo 'make manual     larder.json(5) anew from the schema'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make deb        build/larder_$(VERSION)_ARCH.deb'
 	@echo 'make dist       build/larder-$(VERSION).tar.gz'
 	@echo 'make packages   install what building and testing need (Debian)'
 	@echo 'make clean      remove build/'

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -176,20 +177,31 @@ write_pem(const char *dir, const char *file, int mode, EVP_PKEY *key,
 	return e;
 }
 
-/* Who runs larderd has to read the key. */
+/* Who runs larderd has to read the key: as its owner, or through a group. */
 static enum err
-give_key(const char *dir, const char *owner, struct why *why)
+give_key(const struct cli *cli, const char *dir, struct why *why)
 {
-	const struct passwd *pw = getpwnam(owner);
+	const char *owner = cli_value(cli, "owner"),
+		   *group = cli_value(cli, "group");
+	const struct passwd *pw = owner == NULL ? NULL : getpwnam(owner);
+	const struct group *gr = group == NULL ? NULL : getgrnam(group);
 	struct buf path = BUF_INIT;
 	enum err e = ERR_OK;
+	uid_t uid = pw == NULL ? (uid_t)-1 : pw->pw_uid;
+	gid_t gid = gr != NULL   ? gr->gr_gid
+		    : pw != NULL ? pw->pw_gid
+				 : (gid_t)-1;
 
-	if (pw == NULL)
+	if (owner != NULL && pw == NULL)
 		return why_set(why, ERR_PARAM, "", "there is no user %s",
 		    owner);
+	if (group != NULL && gr == NULL)
+		return why_set(why, ERR_PARAM, "", "there is no group %s",
+		    group);
 	buf_printf(&path, "%s/server.key", dir);
 	buf_add(&path, "", 1);
-	if (chown(path.p, pw->pw_uid, pw->pw_gid) == -1)
+	if (chown(path.p, uid, gid) == -1 ||
+	    (group != NULL && chmod(path.p, 0640) == -1))
 		e = why_set(why, ERR_IO, "", "%s: %s", path.p, strerror(errno));
 	buf_free(&path);
 	return e;
@@ -392,8 +404,7 @@ cmd_init_tls(struct cli *cli)
 	if (make_leaf(&leaf, &ca, cn, san.p, days, now, &why) != ERR_OK ||
 	    write_all(dir, &ca, new_ca, &leaf, &why) != ERR_OK)
 		goto failed;
-	if (cli_has(cli, "owner") &&
-	    give_key(dir, cli_value(cli, "owner"), &why) != ERR_OK)
+	if (give_key(cli, dir, &why) != ERR_OK)
 		goto failed;
 	print_result(cli, dir, new_ca);
 	rc = CLI_OK;
@@ -412,6 +423,9 @@ static const struct cli_opt init_tls_opts[] = {
 	{ "owner", 0, "USER",
 	    "who runs larderd: server.key becomes that\n"
 	    "user's" },
+	{ "group", 0, "GROUP",
+	    "server.key becomes readable for that group\n"
+	    "(larder-etc for the systemd unit)" },
 	{ "days", 0, "DAYS", "validity of the server certificate (825)" },
 	{ NULL, 0, NULL, NULL },
 };
