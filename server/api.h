@@ -59,6 +59,8 @@ void api_policy_get(struct req *);
 /* api_bundle.c */
 void api_export(struct req *);
 void api_import(struct req *);
+/* api_impact.c */
+void api_impact(struct req *);
 /* api_collateral.c */
 void api_collateral(struct req *);
 

@@ -189,5 +189,6 @@ const struct route routes_admin[] = {
 	ADMIN("/v1/refresh", POST, BODY_SMALL, admin_refresh),
 	ADMIN("/v1/export", GET, BODY_NONE, api_export),
 	ADMIN("/v1/import", POST, BODY_UPLOAD, api_import),
+	ADMIN("/v1/baseline/impact", GET, BODY_NONE, api_impact),
 	{ 0, 0, NULL, ROLE_NONE, NULL, BODY_NONE, NULL, NULL },
 };

@@ -1,0 +1,298 @@
+/*
+ * The preview of an evaluation number over the whole house: platforms ask for
+ * their certificates, Intel publishes a recovery, and what it would do is
+ * known before it is served.
+ *
+ * The simulator's platforms of a kind are in turn at the current TCB level
+ * (UpToDate), one generation behind (OutOfDate), and current but badly
+ * configured (ConfigurationNeeded); see sim_platform().  Number 18 brings a
+ * generation that no platform has.
+ */
+#include "config/base/enc.h"
+#include "tests/kit/house.h"
+#include "tests/kit/keep.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define S4     "/sgx/certification/v4/"
+#define T4     "/tdx/certification/v4/"
+#define IMPACT "/v1/baseline/impact"
+
+static struct house h;
+
+/* Six of them, so two of each TCB. */
+static struct sim_platform
+platform(unsigned i)
+{
+	return sim_platform(SIM_NUMBER(SIM_TDX, i));
+}
+
+static void
+fleet_start(void)
+{
+	struct sim_platform p;
+	unsigned i;
+
+	house_start(&h, NULL);
+	for (i = 0; i < 6; i++) {
+		p = platform(i);
+		expect_pckcert(&h, &p, 1, 200, NULL);
+	}
+	expect_get(&h, S4 "qe/identity", 200, NULL);
+	expect_get(&h, T4 "qe/identity", 200, NULL);
+}
+
+static void
+recovery(void)
+{
+	sim_recovery(h.sim);
+	expect_get(&h, S4 "tcbevaluationdatanumbers", 200, NULL);
+	expect_get(&h, T4 "tcbevaluationdatanumbers", 200, NULL);
+}
+
+static json_t *
+impact(const char *query)
+{
+	char target[128];
+	struct edge_reply r;
+	json_t *doc;
+
+	snprintf(target, sizeof(target), IMPACT "%s", query);
+	r = keep(house_admin(&h, "GET", target, NULL));
+	ck_assert_int_eq(r.status, 200);
+	doc = json_loads(r.body, 0, NULL);
+	ck_assert_ptr_nonnull(doc);
+	return doc;
+}
+
+/* The row of one number; NULL: there is none. */
+static json_t *
+number(json_t *doc, const char *tee, json_int_t n)
+{
+	json_t *scope, *row;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(doc, "fmspcs"), i, scope)
+	{
+		if (strcmp(json_string_value(json_object_get(scope, "tee")),
+			tee) != 0)
+			continue;
+		json_array_foreach(json_object_get(scope, "numbers"), j, row)
+		{
+			if (json_integer_value(
+				json_object_get(row, "number")) == n)
+				return row;
+		}
+	}
+	return NULL;
+}
+
+static json_int_t
+count(json_t *row, const char *status)
+{
+	ck_assert_ptr_nonnull(row);
+	return json_integer_value(
+	    json_object_get(json_object_get(row, "statuses"), status));
+}
+
+static json_int_t
+num(const json_t *row, const char *member)
+{
+	return json_integer_value(json_object_get(row, member));
+}
+
+static const char *
+text(const json_t *row, const char *member)
+{
+	return json_string_value(json_object_get(row, member));
+}
+
+START_TEST(test_a_recovery_is_seen_before_it_is_served)
+{
+	struct sim_platform p = platform(0);
+	json_t *doc, *row, *e;
+	struct edge_reply r;
+
+	fleet_start();
+	recovery();
+	doc = impact("");
+	ck_assert_int_eq(num(doc, "platforms"), 6);
+	ck_assert_uint_eq(json_array_size(json_object_get(doc, "missing")), 0);
+	row = number(doc, "sgx", 17);
+	ck_assert_str_eq(text(row, "role"), "standard");
+	ck_assert(json_is_true(json_object_get(row, "effective")));
+	ck_assert_int_eq(count(row, "UpToDate"), 2);
+	ck_assert_int_eq(count(row, "ConfigurationNeeded"), 2);
+	ck_assert_int_eq(count(row, "OutOfDate"), 2);
+	ck_assert_int_eq(num(row, "fall"), 0);
+	/* Not served, not held before: fetched by its number. */
+	row = number(doc, "sgx", 18);
+	ck_assert_int_eq(count(row, "OutOfDate"), 6);
+	ck_assert_int_eq(num(row, "fall"), 4);
+	ck_assert_int_eq(num(row, "refetch_helps"), 0);
+	e = json_array_get(json_object_get(row, "examples"), 0);
+	ck_assert_int_eq(num(e, "platforms"), 2);
+	ck_assert_uint_eq(json_array_size(json_object_get(e, "names")), 2);
+	ck_assert_str_eq(text(e, "then"), "OutOfDate");
+	ck_assert_uint_ge(json_array_size(json_object_get(e, "short")), 1);
+	json_decref(doc);
+	ck_assert_uint_eq(sim_count(h.sim,
+			      "/sgx/*tcb[?]*tcbEvaluationDataNumber=18"),
+	    1);
+	/* No identifier in clear; what is served has not changed. */
+	r = keep(house_admin(&h, "GET", IMPACT, NULL));
+	ck_assert_ptr_null(strstr(r.body, p.qe_id));
+	r = keep(house_get(&h, S4 "qe/identity"));
+	ck_assert_ptr_nonnull(strstr(r.body, "\"tcbEvaluationDataNumber\":17"));
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_one_number_and_one_fmspc)
+{
+	char query[64];
+	json_t *doc;
+
+	fleet_start();
+	recovery();
+	doc = impact("?to=18");
+	ck_assert_ptr_nonnull(number(doc, "sgx", 17));
+	ck_assert_ptr_nonnull(number(doc, "sgx", 18));
+	json_decref(doc);
+	/* Intel has no 99: said, with the reason, and not made up. */
+	doc = impact("?to=99");
+	ck_assert_ptr_null(number(doc, "sgx", 99));
+	ck_assert_ptr_null(number(doc, "sgx", 18));
+	ck_assert_str_eq(text(json_array_get(json_object_get(doc, "missing"),
+				  0),
+			     "reason"),
+	    "upstream-404");
+	json_decref(doc);
+	snprintf(query, sizeof(query), "?fmspc=%s", platform(0).fmspc);
+	doc = impact(query);
+	ck_assert_ptr_nonnull(number(doc, "sgx", 17));
+	json_decref(doc);
+	doc = impact("?fmspc=00906ED50000");
+	ck_assert_uint_eq(json_array_size(json_object_get(doc, "fmspcs")), 0);
+	json_decref(doc);
+	expect_admin(&h, "GET", IMPACT "?to=0", NULL, 400);
+	expect_admin(&h, "GET", IMPACT "?to=17x", NULL, 400);
+	expect_admin(&h, "GET", IMPACT "?to=4294967296", NULL, 400);
+	expect_admin(&h, "GET", IMPACT "?fmspc=nonsense", NULL, 400);
+	ck_assert_int_eq(house_status(&h, IMPACT), 401);
+	house_stop(&h);
+}
+END_TEST
+
+/* The module's facts are known of the one platform whose quote was seen. */
+START_TEST(test_a_quote_tells_of_the_tdx_module)
+{
+	struct sim_platform p = platform(0);
+	struct quote_seen q = { .tee = TEE_TDX,
+		.pcesvn = p.pcesvn,
+		.tee_svn = { 9, 1, 3 },
+		.qe_isvsvn = 8 };
+	json_t *doc, *row;
+	char fmspc[13];
+
+	fleet_start();
+	doc = impact("");
+	row = number(doc, "tdx", 17);
+	ck_assert_ptr_nonnull(row);
+	ck_assert_uint_eq(json_object_size(json_object_get(row, "statuses")),
+	    0);
+	json_decref(doc);
+	memcpy(q.ppid, p.ppid, sizeof(q.ppid));
+	memcpy(q.comp, p.cpusvn, sizeof(q.comp));
+	memcpy(fmspc, p.fmspc, sizeof(fmspc));
+	memcpy(q.fmspc, fmspc, sizeof(q.fmspc));
+	storage_quote_seen(h.storage, &q);
+	/* And one that is known by its quote alone. */
+	q.ppid[0] ^= 1;
+	storage_quote_seen(h.storage, &q);
+	doc = impact("");
+	ck_assert_int_eq(num(doc, "platforms"), 7);
+	row = number(doc, "tdx", 17);
+	ck_assert_int_eq(count(row, "UpToDate"), 2);
+	ck_assert_int_eq(count(number(doc, "sgx", 17), "UpToDate"), 3);
+	json_decref(doc);
+	/* All of it lasts. */
+	house_restart(&h, NULL);
+	doc = impact("");
+	ck_assert_int_eq(num(doc, "platforms"), 7);
+	ck_assert_int_eq(count(number(doc, "tdx", 17), "UpToDate"), 2);
+	json_decref(doc);
+	house_stop(&h);
+}
+END_TEST
+
+/* Platforms updated already: certificates are all they lack. */
+START_TEST(test_what_new_certificates_would_mend)
+{
+	struct sim_platform p;
+	json_t *doc, *row;
+	unsigned i;
+
+	house_start(&h, NULL);
+	for (i = 0; i < 3; i++) {
+		p = platform(3 * i);
+		/* One generation ahead: level 0 of number 18. */
+		p.cpusvn[0]++;
+		p.cpusvn[1]++;
+		hex_upper(span_of(p.cpusvn, sizeof(p.cpusvn)), p.cpu_svn);
+		expect_pckcert(&h, &p, 1, 200, NULL);
+	}
+	recovery();
+	doc = impact("?to=18");
+	row = number(doc, "sgx", 18);
+	ck_assert_int_eq(count(row, "OutOfDate"), 3);
+	ck_assert_int_eq(num(row, "fall"), 3);
+	ck_assert_int_eq(num(row, "refetch_helps"), 3);
+	json_decref(doc);
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_gauges)
+{
+	struct edge_reply r;
+
+	fleet_start();
+	recovery();
+	json_decref(impact(""));
+	/* They are made anew at start and every ten seconds. */
+	house_restart(&h, NULL);
+	r = keep(house_get(&h, "/metrics"));
+	ck_assert_ptr_nonnull(strstr(r.body,
+	    "larder_baseline_platforms{tee=\"sgx\",baseline=\"standard\","
+	    "status=\"UpToDate\"} 2\n"));
+	ck_assert_ptr_nonnull(strstr(r.body,
+	    "larder_baseline_platforms{tee=\"sgx\",baseline=\"effective\","
+	    "status=\"OutOfDate\"} 2\n"));
+	house_stop(&h);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("impact");
+	SRunner *sr = srunner_create(s);
+	TCase *tc = tcase_create("impact");
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, test_a_recovery_is_seen_before_it_is_served);
+	tcase_add_test(tc, test_one_number_and_one_fmspc);
+	tcase_add_test(tc, test_a_quote_tells_of_the_tdx_module);
+	tcase_add_test(tc, test_what_new_certificates_would_mend);
+	tcase_add_test(tc, test_gauges);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
