@@ -57,8 +57,16 @@ struct intel_fault {
 	bool in_chain; /* in its issuer chain */
 	struct why why;
 };
+/* SHA-256 of the documents as they were served. */
+struct intel_hashes {
+	unsigned char tcb_info[32], tcb_info_chain[32];
+	unsigned char qe_identity[32], qe_identity_chain[32];
+	unsigned char root_crl[32], pck_crl[32], pck_crl_chain[32];
+};
 struct intel_set {
 	_Atomic unsigned refs;
+	bool has_hashes;
+	struct intel_hashes hashes;
 	struct intel_parts parts; /* NULL where there is a fault */
 	struct intel_fault crl, tcb_info, identity;
 	struct intel_dates dates, identity_dates;
@@ -76,6 +84,8 @@ struct intel_set *intel_set_read(const struct intel_bytes *,
  * this set may be newer than those the gate had.  No part may be NULL.
  */
 struct intel_set *intel_set_join(const struct intel_parts *);
+/* Note whose bytes a joined set is made of, before it is shared. */
+void intel_set_hash(struct intel_set *, const struct intel_bytes *);
 struct intel_set *intel_set_ref(struct intel_set *);
 void intel_set_unref(struct intel_set *);
 

@@ -116,11 +116,27 @@ set_new(void)
 	return set;
 }
 
+void
+intel_set_hash(struct intel_set *set, const struct intel_bytes *in)
+{
+	struct intel_hashes *h = &set->hashes;
+
+	sha256(in->tcb_info, h->tcb_info);
+	sha256(in->tcb_info_chain, h->tcb_info_chain);
+	sha256(in->qe_identity, h->qe_identity);
+	sha256(in->qe_identity_chain, h->qe_identity_chain);
+	sha256(in->root_crl, h->root_crl);
+	sha256(in->pck_crl, h->pck_crl);
+	sha256(in->pck_crl_chain, h->pck_crl_chain);
+	set->has_hashes = true;
+}
+
 struct intel_set *
 intel_set_read(const struct intel_bytes *in, const struct anchors *anchors)
 {
 	struct intel_set *set = set_new();
 
+	intel_set_hash(set, in);
 	crls_read(set, in, anchors);
 	tcb_info_read(set, in, anchors);
 	identity_piece_read(set, in, anchors);

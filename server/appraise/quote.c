@@ -81,11 +81,15 @@ td_report_ext_read(struct span *s, struct td_report *r)
 static void
 td_report_read(struct span s, enum body_type type, struct td_report *r)
 {
+	struct span bits;
+
 	take(&s, r->tee_tcb_svn, sizeof(r->tee_tcb_svn));
 	take(&s, r->mrseam, sizeof(r->mrseam));
 	take(&s, r->mrsignerseam, sizeof(r->mrsignerseam));
 	take(&s, r->seamattributes, sizeof(r->seamattributes));
-	must(span_u64le(&s, &r->tdattributes) == ERR_OK);
+	bits = s;
+	must(span_u64le(&bits, &r->tdattributes) == ERR_OK);
+	take(&s, r->td_attributes, sizeof(r->td_attributes));
 	take(&s, r->xfam, sizeof(r->xfam));
 	take(&s, r->mrtd, sizeof(r->mrtd));
 	take(&s, r->mrconfigid, sizeof(r->mrconfigid));

@@ -46,6 +46,7 @@ struct td_report {
 	unsigned char tee_tcb_svn[16], mrseam[48], mrsignerseam[48];
 	unsigned char seamattributes[8], xfam[8];
 	uint64_t tdattributes;
+	unsigned char td_attributes[8]; /* the same as they stand there */
 	unsigned char mrtd[48], mrconfigid[48], mrowner[48];
 	unsigned char mrownerconfig[48], rtmr[4][48], report_data[64];
 	/* BODY_TD_15 and BODY_TD_15_EXT, else zero */

@@ -107,18 +107,23 @@ struct snp_collateral {
 	const struct amd_crl *crl;     /* NULL: none */
 	bool crl_required;
 	bool issuer_checked; /* vek came out of vek_read() with this chain */
+	/* Why a NULL above is one, where that is known: SNP_OK if not. */
+	enum snp_err vek_err, chain_err, crl_err;
 };
 struct snp_verdict {
 	enum snp_err err; /* of the first step that failed */
 	struct why why;
+	bool genuine; /* no step failed but those that judge time */
 	enum amd_product product;
 	bool chip_id_masked;
-	time_t valid_until; /* first end of a certificate or of the CRL */
+	/* All pieces are valid in [valid_from, valid_until). */
+	time_t valid_from, valid_until;
 	bool not_yet_valid, expired;
 };
 /*
  * Judge a report that snp_report_read accepted; "bytes" are its 1184.  Stops
- * at the first failing step.  "at" is the time to judge by.
+ * at the first failing step; only after one of time (12, and a stale CRL)
+ * does it go on, to tell old evidence from false.  "at": the time to judge by.
  */
 void snp_verify(const struct snp_report *, struct span bytes,
     enum amd_product hint, const struct snp_collateral *, time_t at,

@@ -11,9 +11,12 @@
 
 #define SKEW_S 300 /* forgiven at notBefore (snp-report 8.12) */
 
+/* The first one is the verdict's. */
 static enum snp_err
 fail(struct snp_verdict *v, enum snp_err e, const char *clause)
 {
+	if (v->err != SNP_OK)
+		return e;
 	v->err = e;
 	(void)why_set(&v->why, ERR_BADSIG, clause, "%s", snp_err_text(e));
 	return e;
@@ -28,6 +31,8 @@ check_kind(const struct snp_report *r, const struct snp_collateral *c,
 
 	if (v->product == AMD_PRODUCT_N)
 		return fail(v, SNP_ERR_PRODUCT_UNKNOWN, "snp-report 8.7");
+	if (c->vek == NULL && c->vek_err != SNP_OK)
+		return fail(v, c->vek_err, "snp-report 8.9");
 	if (c->vek == NULL && !vlek && v->chip_id_masked)
 		return fail(v, SNP_ERR_CHIP_ID_MASKED, "snp-report 8.8");
 	if (c->vek == NULL)
@@ -41,6 +46,8 @@ check_kind(const struct snp_report *r, const struct snp_collateral *c,
 static enum snp_err
 check_chain(const struct snp_collateral *c, struct snp_verdict *v)
 {
+	if (c->chain_err != SNP_OK)
+		return fail(v, c->chain_err, "snp-report 8.11");
 	if (c->chain == NULL)
 		return fail(v, SNP_ERR_COLLATERAL_UNAVAILABLE,
 		    "snp-report 8.8");
@@ -49,43 +56,56 @@ check_chain(const struct snp_collateral *c, struct snp_verdict *v)
 		return fail(v, SNP_ERR_CHAIN, "snp-report 8.11");
 	if (!c->issuer_checked &&
 	    vek_check_issuer(c->vek, c->chain, &v->why) != ERR_OK) {
-		v->err = SNP_ERR_CHAIN;
+		v->err = SNP_ERR_CHAIN; /* "why" is filled */
 		return v->err;
 	}
 	return SNP_OK;
 }
 
-/* Step 12. */
-static enum snp_err
+/* Step 12: what it finds does not end the verdict. */
+static void
 check_time(const struct snp_collateral *c, time_t at, struct snp_verdict *v)
 {
 	struct window w = c->vek->window;
 
 	window_cut(&w, c->chain->window.from, c->chain->window.until);
+	v->valid_from = w.from;
 	v->valid_until = w.until;
 	v->not_yet_valid = at + SKEW_S < w.from;
 	v->expired = at >= w.until;
 	if (v->not_yet_valid)
-		return fail(v, SNP_ERR_CERT_NOT_YET_VALID, "snp-report 8.12");
+		(void)fail(v, SNP_ERR_CERT_NOT_YET_VALID, "snp-report 8.12");
 	if (v->expired)
-		return fail(v, SNP_ERR_CERT_EXPIRED, "snp-report 8.12");
-	return SNP_OK;
+		(void)fail(v, SNP_ERR_CERT_EXPIRED, "snp-report 8.12");
+}
+
+/* The time of step 13, likewise. */
+static void
+check_crl_time(const struct window *w, time_t at, struct snp_verdict *v)
+{
+	if (at + SKEW_S < w->from || at >= w->until)
+		(void)fail(v, SNP_ERR_CRL_STALE, "snp-report 8.13");
+	v->not_yet_valid |= at + SKEW_S < w->from;
+	v->expired |= at >= w->until;
+	if (w->until < v->valid_until)
+		v->valid_until = w->until;
+	if (w->from > v->valid_from)
+		v->valid_from = w->from;
 }
 
 /* Steps 13 and 14. The list's form and signature were its reader's work. */
 static enum snp_err
 check_crl(const struct snp_collateral *c, time_t at, struct snp_verdict *v)
 {
+	if (c->crl_err != SNP_OK)
+		return fail(v, c->crl_err, "snp-report 8.13");
 	if (c->crl == NULL)
 		return c->crl_required
 			   ? fail(v, SNP_ERR_CRL_MISSING, "snp-report 8.13")
 			   : SNP_OK;
 	if (c->crl->product != v->product)
 		return fail(v, SNP_ERR_CRL_ISSUER, "snp-report 8.13");
-	if (at + SKEW_S < c->crl->window.from || at >= c->crl->window.until)
-		return fail(v, SNP_ERR_CRL_STALE, "snp-report 8.13");
-	if (c->crl->window.until < v->valid_until)
-		v->valid_until = c->crl->window.until;
+	check_crl_time(&c->crl->window, at, v);
 	if (amd_crl_lists(c->crl, c->chain->ask) ||
 	    amd_crl_lists(c->crl, c->chain->ark))
 		return fail(v, SNP_ERR_REVOKED, "snp-report 8.14");
@@ -146,10 +166,14 @@ snp_verify(const struct snp_report *r, struct span bytes, enum amd_product hint,
 	v->chip_id_masked = snp_chip_id_masked(r);
 	v->product =
 	    snp_report_product(r, c->vek != NULL ? c->vek->product : hint);
-	if (check_kind(r, c, v) != SNP_OK || check_chain(c, v) != SNP_OK ||
-	    check_time(c, at, v) != SNP_OK || check_crl(c, at, v) != SNP_OK ||
+	if (check_kind(r, c, v) != SNP_OK || check_chain(c, v) != SNP_OK)
+		return;
+	check_time(c, at, v);
+	if (check_crl(c, at, v) != SNP_OK ||
 	    check_match(r, c->vek, v) != SNP_OK)
 		return;
-	if (!signature_holds(r, bytes, c->vek->key))
+	if (signature_holds(r, bytes, c->vek->key))
+		v->genuine = true;
+	else
 		(void)fail(v, SNP_ERR_SIGNATURE, "snp-report 8.18");
 }

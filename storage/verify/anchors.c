@@ -2,7 +2,6 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "storage/verify/cert.h"
-#include "storage/verify/pem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include "config/base/must.h"
 #include "storage/verify/cert.h"
 #include "storage/verify/jread.h"
-#include "storage/verify/pem.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
  * ignores what follows (quote-verification 14), so the blocks are found here
  * and OpenSSL sees only their octets.
  */
-#include "storage/verify/pem.h"
 #include "config/base/enc.h"
 #include "storage/verify/verify.h"
 

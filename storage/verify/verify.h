@@ -88,6 +88,15 @@ void cert_spki(const X509 *, unsigned char out[32]);
 /* A PEM block with 64 columns, ending in one newline.  "label" is
  * "CERTIFICATE" or "X509 CRL". */
 void pem_write(struct buf *, const char *label, struct span der);
+/*
+ * Take the next block with this label from the front of *s.  It begins at the
+ * first octet: nothing but line ends may stand between blocks, and nothing at
+ * all before the first.  *der is emptied and filled with the decoded octets.
+ */
+enum err pem_next(struct span *s, const char *label, struct buf *der,
+    struct why *) MUST_CHECK;
+/* After the last block: line ends and NULs only. */
+enum err pem_end(struct span, struct why *) MUST_CHECK;
 
 /* --- CRLs (RFC 5280 5; pcs-upstream 6; quote-verification 4.4) ---------- */
 

@@ -1,6 +1,5 @@
 /* The PEM scanner: blocks read, written and read again. */
 #include "config/base/must.h"
-#include "storage/verify/pem.h"
 #include "storage/verify/verify.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,6 @@
 /* The exact PEM scanner (quote-verification 14), windows and status words. */
 #include "config/base/clock.h"
 #include "config/base/must.h"
-#include "storage/verify/pem.h"
 #include "storage/verify/verify.h"
 
 #include <check.h>

@@ -7,6 +7,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "tests/kit/vcase.h"
 #include "tests/kit/vectors.h"
 #include "tests/kit/vset.h"
 
@@ -16,96 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- loading ---------------------------------------------------------- */
-
-struct intel_case {
-	char name[80];
-	struct vset *set;
-	struct blob *quote;
-	json_t *expect; /* own reference */
-	bool either;
-	time_t at;
-};
-
-static struct intel_bytes
-bytes_of(const struct vset *v)
-{
-	return (struct intel_bytes){
-		.tcb_info = blob_span(v->tcb_info),
-		.tcb_info_chain = blob_span(v->tcb_chain),
-		.qe_identity = blob_span(v->identity),
-		.qe_identity_chain = blob_span(v->identity_chain),
-		.root_crl = blob_span(v->root_crl),
-		.pck_crl = blob_span(v->pck_crl),
-		.pck_crl_chain = blob_span(v->pck_crl_chain),
-	};
-}
-
-static json_t *
-json_file(const char *path)
-{
-	struct blob *b = vector_read(path);
-	json_t *j;
-
-	must(b != NULL);
-	j = json_loadb((const char *)b->data, b->len, 0, NULL);
-	must(j != NULL);
-	blob_unref(b);
-	return j;
-}
-
-static const char *
-text(const json_t *j, const char *name)
-{
-	return json_string_value(json_object_get(j, name));
-}
-
 static void
-case_synthetic(const char *path, struct intel_case *c)
+case_run(const struct vcase *c, struct intel_verdict *v)
 {
-	json_t *j = json_file(path);
-	struct buf b = BUF_INIT;
-
-	memset(c, 0, sizeof(*c));
-	snprintf(c->name, sizeof(c->name), "%s", path);
-	c->set = vset_synthetic(path);
-	must(hex_read_buf(span_str(text(j, "quote_hex")), &b) == ERR_OK);
-	c->quote = b.len == 0 ? blob_new("", 0) : buf_blob(&b);
-	c->expect = json_incref(json_object_get(j, "expect"));
-	c->either = c->set->either;
-	c->at = c->set->check_time;
-	json_decref(j);
-}
-
-static void
-case_real(const char *tee, const json_t *j, struct intel_case *c)
-{
-	char path[200];
-
-	memset(c, 0, sizeof(*c));
-	snprintf(c->name, sizeof(c->name), "%s", text(j, "id"));
-	snprintf(path, sizeof(path), "%s/%s", tee, text(j, "collateral"));
-	c->set = vset_real(path);
-	snprintf(path, sizeof(path), "%s/%s", tee, text(j, "quote"));
-	c->quote = vector_read(path);
-	must(c->quote != NULL);
-	c->expect = json_incref(json_object_get(j, "expect"));
-	c->either = json_is_true(json_object_get(j, "either"));
-	c->at = (time_t)json_integer_value(json_object_get(j, "check_time"));
-}
-
-static void
-case_fini(struct intel_case *c)
-{
-	vset_free(c->set);
-	blob_unref(c->quote);
-	json_decref(c->expect);
-}
-
-static void
-case_run(const struct intel_case *c, struct intel_verdict *v)
-{
-	struct intel_bytes in = bytes_of(c->set);
+	struct intel_bytes in = vcase_bytes(c->set);
 	struct intel_set *set = intel_set_read(&in, c->set->anchors);
 
 	intel_verify(blob_span(c->quote), set, NULL, c->set->anchors, c->at, v);
@@ -115,30 +30,29 @@ case_run(const struct intel_case *c, struct intel_verdict *v)
 /* --- what is expected ------------------------------------------------- */
 
 static void
-time_is(const struct intel_case *c, const json_t *j, const char *name,
-    time_t have)
+time_is(const struct vcase *c, const json_t *j, const char *name, time_t have)
 {
 	char written[TIME_LEN];
 
 	if (json_object_get(j, name) == NULL)
 		return;
 	time_write(have, written);
-	ck_assert_msg(strcmp(written, text(j, name)) == 0, "%s: %s: %s, not %s",
-	    c->name, name, written, text(j, name));
+	ck_assert_msg(strcmp(written, json_text(j, name)) == 0,
+	    "%s: %s: %s, not %s", c->name, name, written, json_text(j, name));
 }
 
 static void
-word_is(const struct intel_case *c, const json_t *j, const char *name,
+word_is(const struct vcase *c, const json_t *j, const char *name,
     const char *have)
 {
-	const char *want = text(j, name);
+	const char *want = json_text(j, name);
 
 	ck_assert_msg(want == NULL || strcmp(want, have) == 0,
 	    "%s: %s: %s, not %s", c->name, name, have, want);
 }
 
 static void
-number_is(const struct intel_case *c, const json_t *j, const char *name,
+number_is(const struct vcase *c, const json_t *j, const char *name,
     uint32_t have)
 {
 	const json_t *want = json_object_get(j, name);
@@ -148,7 +62,7 @@ number_is(const struct intel_case *c, const json_t *j, const char *name,
 }
 
 static void
-flag_is(const struct intel_case *c, const char *name, bool have)
+flag_is(const struct vcase *c, const char *name, bool have)
 {
 	const json_t *want = json_object_get(c->expect, name);
 
@@ -157,7 +71,7 @@ flag_is(const struct intel_case *c, const char *name, bool have)
 }
 
 static void
-advisories_are(const struct intel_case *c, const struct intel_verdict *v)
+advisories_are(const struct vcase *c, const struct intel_verdict *v)
 {
 	const json_t *want = json_object_get(c->expect, "advisories");
 	size_t i;
@@ -172,7 +86,7 @@ advisories_are(const struct intel_case *c, const struct intel_verdict *v)
 }
 
 static void
-supplemental_is(const struct intel_case *c, const struct intel_verdict *v)
+supplemental_is(const struct vcase *c, const struct intel_verdict *v)
 {
 	const json_t *j = json_object_get(c->expect, "supplemental");
 	const struct supplemental *s = &v->supplemental;
@@ -207,7 +121,7 @@ supplemental_is(const struct intel_case *c, const struct intel_verdict *v)
 }
 
 static void
-must_not_be(const struct intel_case *c, const struct intel_verdict *v)
+must_not_be(const struct vcase *c, const struct intel_verdict *v)
 {
 	const json_t *list = json_object_get(c->expect, "must_not_be");
 	size_t i;
@@ -220,9 +134,9 @@ must_not_be(const struct intel_case *c, const struct intel_verdict *v)
 
 /* Where another order of checks is as good (quote-verification 5, notes). */
 static bool
-stage_is(const struct intel_case *c, const struct intel_verdict *v)
+stage_is(const struct vcase *c, const struct intel_verdict *v)
 {
-	const char *want = text(c->expect, "stage");
+	const char *want = json_text(c->expect, "stage");
 	const char *have = intel_stage_name(v->stage);
 
 	if (want == NULL || strcmp(want, have) == 0)
@@ -232,9 +146,9 @@ stage_is(const struct intel_case *c, const struct intel_verdict *v)
 }
 
 static void
-case_check(const struct intel_case *c)
+case_check(const struct vcase *c)
 {
-	bool valid = strcmp(text(c->expect, "evidence"), "valid") == 0;
+	bool valid = strcmp(json_text(c->expect, "evidence"), "valid") == 0;
 	struct intel_verdict v;
 
 	case_run(c, &v);
@@ -259,7 +173,7 @@ case_check(const struct intel_case *c)
 	flag_is(c, "sept_ve_disable", v.sept_ve_disable);
 	flag_is(c, "service_td", v.service_td);
 	flag_is(c, "reserved_attributes", v.reserved_attributes);
-	if (text(c->expect, "current_tcb_status") != NULL) {
+	if (json_text(c->expect, "current_tcb_status") != NULL) {
 		ck_assert(v.has_current);
 		word_is(c, c->expect, "current_tcb_status",
 		    tcb_status_name(v.current.status));
@@ -275,19 +189,19 @@ static const char *const tees[] = { "sgx", "tdx" };
 START_TEST(test_real_cases)
 {
 	const char *tee = tees[_i];
-	struct intel_case c;
+	struct vcase c;
 	char path[32];
 	json_t *all;
 	size_t i;
 
 	snprintf(path, sizeof(path), "%s/cases.json", tee);
-	all = json_file(path);
+	all = vector_json(path);
 	ck_assert_uint_gt(json_array_size(json_object_get(all, "cases")), 30);
 	for (i = 0; i < json_array_size(json_object_get(all, "cases")); i++) {
-		case_real(tee, json_array_get(json_object_get(all, "cases"), i),
-		    &c);
+		vcase_real(tee,
+		    json_array_get(json_object_get(all, "cases"), i), &c);
 		case_check(&c);
-		case_fini(&c);
+		vcase_fini(&c);
 	}
 	json_decref(all);
 }
@@ -295,16 +209,16 @@ END_TEST
 
 START_TEST(test_synthetic_cases)
 {
-	struct intel_case c;
+	struct vcase c;
 	char path[32], **names;
 	size_t n, i;
 
 	snprintf(path, sizeof(path), "%s/synthetic", tees[_i]);
 	names = vnames(path, &n);
 	for (i = 0; i < n; i++) {
-		case_synthetic(names[i], &c);
+		vcase_synthetic(names[i], &c);
 		case_check(&c);
-		case_fini(&c);
+		vcase_fini(&c);
 	}
 	ck_assert_uint_gt(n, 50);
 	vnames_free(names, n);
@@ -355,9 +269,9 @@ stages_at(const struct blob *b, const struct quote *q, size_t at)
 }
 
 static size_t
-quote_bits(const struct intel_case *c)
+quote_bits(const struct vcase *c)
 {
-	struct intel_bytes in = bytes_of(c->set);
+	struct intel_bytes in = vcase_bytes(c->set);
 	struct intel_set *set = intel_set_read(&in, c->set->anchors);
 	struct span s = blob_span(c->quote);
 	struct intel_pck *pck = NULL;
@@ -399,11 +313,11 @@ START_TEST(test_no_bit_of_a_quote_may_change)
 		"tdx/synthetic/t001.json",
 		"tdx/synthetic/t034.json",
 	};
-	struct intel_case c;
+	struct vcase c;
 
-	case_synthetic(paths[_i], &c);
+	vcase_synthetic(paths[_i], &c);
 	ck_assert_uint_gt(quote_bits(&c), 5000);
-	case_fini(&c);
+	vcase_fini(&c);
 }
 END_TEST
 
@@ -418,7 +332,7 @@ blank_tail(const struct blob *b, size_t at)
 
 /* One bit of every "step"th octet of one piece. */
 static void
-piece_bits(const struct intel_case *c, struct blob **piece, size_t step,
+piece_bits(const struct vcase *c, struct blob **piece, size_t step,
     unsigned stages)
 {
 	struct blob *whole = *piece;
@@ -441,11 +355,11 @@ piece_bits(const struct intel_case *c, struct blob **piece, size_t step,
 
 START_TEST(test_no_bit_of_collateral_may_change)
 {
-	struct intel_case c;
+	struct vcase c;
 	struct vset *s;
 
-	case_synthetic(_i == 0 ? "sgx/synthetic/s001.json"
-			       : "tdx/synthetic/t001.json",
+	vcase_synthetic(_i == 0 ? "sgx/synthetic/s001.json"
+				: "tdx/synthetic/t001.json",
 	    &c);
 	s = c.set;
 	piece_bits(&c, &s->tcb_info, 7, AT(STAGE_TCB_INFO));
@@ -455,7 +369,7 @@ START_TEST(test_no_bit_of_collateral_may_change)
 	piece_bits(&c, &s->root_crl, 3, AT(STAGE_CRL));
 	piece_bits(&c, &s->pck_crl, 3, AT(STAGE_CRL));
 	piece_bits(&c, &s->pck_crl_chain, 11, AT(STAGE_CRL));
-	case_fini(&c);
+	vcase_fini(&c);
 }
 END_TEST
 
@@ -464,12 +378,12 @@ START_TEST(test_a_missing_piece_is_refused_at_its_stage)
 	static const enum intel_stage stages[] = { STAGE_TCB_INFO,
 		STAGE_TCB_INFO, STAGE_QE_IDENTITY, STAGE_QE_IDENTITY, STAGE_CRL,
 		STAGE_CRL, STAGE_CRL };
-	struct intel_case c;
+	struct vcase c;
 	struct intel_verdict v;
 	struct blob **pieces[7], *whole;
 	size_t i;
 
-	case_synthetic("tdx/synthetic/t001.json", &c);
+	vcase_synthetic("tdx/synthetic/t001.json", &c);
 	pieces[0] = &c.set->tcb_info;
 	pieces[1] = &c.set->tcb_chain;
 	pieces[2] = &c.set->identity;
@@ -487,7 +401,7 @@ START_TEST(test_a_missing_piece_is_refused_at_its_stage)
 		intel_verdict_fini(&v);
 		*pieces[i] = whole;
 	}
-	case_fini(&c);
+	vcase_fini(&c);
 }
 END_TEST
 
@@ -495,16 +409,16 @@ END_TEST
 
 START_TEST(test_kept_parts_give_the_same_verdict)
 {
-	struct intel_case a, b;
+	struct vcase a, b;
 	struct intel_bytes in;
 	struct intel_set *set, *joined;
 	struct intel_pck *pck = NULL, *other = NULL;
 	struct intel_verdict v;
 	struct quote q;
 
-	case_synthetic("sgx/synthetic/s002.json", &a);
-	case_synthetic("sgx/synthetic/s025.json", &b);
-	in = bytes_of(a.set);
+	vcase_synthetic("sgx/synthetic/s002.json", &a);
+	vcase_synthetic("sgx/synthetic/s025.json", &b);
+	in = vcase_bytes(a.set);
 	set = intel_set_read(&in, a.set->anchors);
 	joined = intel_set_join(&set->parts);
 	ck_assert_int_eq(quote_read(blob_span(a.quote), &q, NULL), ERR_OK);
@@ -528,8 +442,8 @@ START_TEST(test_kept_parts_give_the_same_verdict)
 	intel_pck_unref(other);
 	intel_set_unref(joined);
 	intel_set_unref(set);
-	case_fini(&a);
-	case_fini(&b);
+	vcase_fini(&a);
+	vcase_fini(&b);
 }
 END_TEST
 
@@ -549,11 +463,11 @@ START_TEST(test_supplemental_data_in_intels_layout)
 		"INTEL-SA-00003" };
 	unsigned char out[SUPPLEMENTAL_LEN];
 	const char *wide[40];
-	struct intel_case c;
+	struct vcase c;
 	struct intel_verdict v;
 	size_t i;
 
-	case_synthetic("tdx/synthetic/t001.json", &c);
+	vcase_synthetic("tdx/synthetic/t001.json", &c);
 	case_run(&c, &v);
 	ck_assert(v.valid);
 	ck_assert_int_eq(supplemental_write(&v.supplemental, 3, many, out,
@@ -582,7 +496,7 @@ START_TEST(test_supplemental_data_in_intels_layout)
 			     NULL),
 	    ERR_TOO_BIG);
 	intel_verdict_fini(&v);
-	case_fini(&c);
+	vcase_fini(&c);
 }
 END_TEST
 

@@ -1,0 +1,112 @@
+#include "server/appraise/jwrite.h"
+
+#include "config/base/clock.h"
+#include "config/base/enc.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void
+quoted(struct buf *out, const char *s)
+{
+	const char *from = s;
+
+	buf_add(out, "\"", 1);
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\')
+			continue;
+		buf_add(out, from, (size_t)(s - from));
+		buf_printf(out, "\\u%04x", c);
+		from = s + 1;
+	}
+	buf_add(out, from, (size_t)(s - from));
+	buf_add(out, "\"", 1);
+}
+
+/* The comma and the name; names are literals that need no escape. */
+static void
+lead(struct jwrite *w, const char *name)
+{
+	if (w->more)
+		buf_add(w->out, ",", 1);
+	w->more = true;
+	if (name == NULL)
+		return;
+	buf_add(w->out, "\"", 1);
+	buf_add(w->out, name, strlen(name));
+	buf_add(w->out, "\":", 2);
+}
+
+void
+jw_open(struct jwrite *w, const char *name, char bracket)
+{
+	lead(w, name);
+	buf_add(w->out, &bracket, 1);
+	w->more = false;
+}
+
+void
+jw_close(struct jwrite *w, char bracket)
+{
+	buf_add(w->out, &bracket, 1);
+	w->more = true;
+}
+
+void
+jw_text(struct jwrite *w, const char *name, const char *s)
+{
+	lead(w, name);
+	if (s == NULL)
+		buf_add(w->out, "null", 4);
+	else
+		quoted(w->out, s);
+}
+
+void
+jw_hex(struct jwrite *w, const char *name, const void *p, size_t n)
+{
+	const unsigned char *from = p;
+	char hex[2 * 64 + 1];
+	size_t part;
+
+	lead(w, name);
+	buf_add(w->out, "\"", 1);
+	for (; n > 0; n -= part, from += part) {
+		part = n < 64 ? n : 64;
+		hex_lower(span_of(from, part), hex);
+		buf_add(w->out, hex, 2 * part);
+	}
+	buf_add(w->out, "\"", 1);
+}
+
+void
+jw_int(struct jwrite *w, const char *name, int64_t n)
+{
+	lead(w, name);
+	buf_printf(w->out, "%" PRId64, n);
+}
+
+void
+jw_bool(struct jwrite *w, const char *name, bool on)
+{
+	lead(w, name);
+	buf_str(w->out, on ? "true" : "false");
+}
+
+void
+jw_time(struct jwrite *w, const char *name, time_t at)
+{
+	char text[TIME_LEN];
+
+	time_write(at, text);
+	jw_text(w, name, text);
+}
+
+void
+jw_raw(struct jwrite *w, const char *name, struct span json)
+{
+	lead(w, name);
+	buf_span(w->out, json);
+}
