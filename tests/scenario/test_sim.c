@@ -197,6 +197,45 @@ START_TEST(test_baseline_moves_and_old_numbers_go)
 }
 END_TEST
 
+/* A body holds this text, or does not. */
+static void
+expect_text(const char *target, const char *text, bool there)
+{
+	struct blob *b = body(target);
+
+	ck_assert_msg((strstr((char *)b->data, text) != NULL) == there,
+	    "%s: %s\n%s", target, text, (char *)b->data);
+	blob_unref(b);
+}
+
+START_TEST(test_a_recovery_has_its_date_and_whom_it_concerns)
+{
+	struct sim_event e = { .fmspcs = "00606A*",
+		.at = 1785000000,
+		.advisories = "INTEL-SA-09999",
+		.identities = true };
+	static const char other[] = SGX4 "tcb?fmspc=00906ED50000&update=early";
+
+	ck_assert_uint_eq(sim_publish(sim, &e), 18);
+	expect_text(SGX4 "tcb?fmspc=" FMSPC "&update=early",
+	    "2026-07-25T00:00:00Z", true);
+	expect_text(SGX4 "tcb?fmspc=" FMSPC "&update=early", "INTEL-SA-09999",
+	    true);
+	expect_text(SGX4 "tcb?fmspc=" FMSPC, "INTEL-SA-09999", false);
+	expect_text(other, "Number\":18,", true);
+	expect_text(other, "INTEL-SA-09999", false);
+	expect_text(SGX4 "qe/identity?update=early", "\"isvsvn\":9}", true);
+	expect_text(SGX4 "qe/identity", "\"isvsvn\":9}", false);
+	expect_text(SGX4 "tcbevaluationdatanumbers",
+	    "\"tcbRecoveryEventDate\":\"2026-07-25T00:00:00Z\"", true);
+	ck_assert_int_eq(status("/_sim/recovery?fmspc=X*&at=2026-08-01T00:00:"
+				"00Z"),
+	    200);
+	ck_assert_uint_eq(sim_early(sim), 19);
+	ck_assert_int_eq(status("/_sim/recovery?at=soon"), 400);
+}
+END_TEST
+
 START_TEST(test_documents_are_signed_anew_and_crls_are_not)
 {
 	static const char tcb[] = SGX4 "tcb?fmspc=" FMSPC;
@@ -718,6 +757,7 @@ suite(void)
 	    N(routes));
 	tcase_add_loop_test(tc, test_error_has_the_status_of_pcs, 0, N(errors));
 	tcase_add_test(tc, test_baseline_moves_and_old_numbers_go);
+	tcase_add_test(tc, test_a_recovery_has_its_date_and_whom_it_concerns);
 	tcase_add_test(tc, test_documents_are_signed_anew_and_crls_are_not);
 	tcase_add_loop_test(tc, test_platform_is_found_as_its_kind_says, 0,
 	    N(kinds));

@@ -232,11 +232,25 @@ control_release(struct ask *ask, struct answer *a)
 	answer_ok(a);
 }
 
+/*
+ * fmspc: a pattern, at: a time, advisories, identities=1: a new early number,
+ * which is the answer.
+ */
 static void
 control_recovery(struct ask *ask, struct answer *a)
 {
-	sim_recovery(ask->sim);
-	answer_ok(a);
+	const char *at = ask_param(ask, "at");
+	struct sim_event e = { .fmspcs = ask_param(ask, "fmspc"),
+		.advisories = ask_param(ask, "advisories"),
+		.identities = number(ask, "identities") != 0 };
+	struct buf b = BUF_INIT;
+
+	a->status = 400;
+	if (at != NULL && time_read(span_str(at), &e.at) != ERR_OK)
+		return;
+	buf_printf(&b, "%u\n", sim_publish(ask->sim, &e));
+	answer_json(a, &b);
+	a->type = "text/plain";
 }
 
 static void

@@ -140,7 +140,9 @@ pcs_tcb(struct ask *ask, struct answer *a)
 	if (ask_fault(ask, SIM_OTHER))
 		t.fmspc = strcmp(upper, "00606A000000") == 0 ? "00906ED50000"
 							     : "00606A000000";
-	world_levels(t.eval_num, &levels);
+	pthread_mutex_lock(&ask->sim->lock);
+	world_levels(ask->sim, upper, t.eval_num, &levels);
+	pthread_mutex_unlock(&ask->sim->lock);
 	t.n_levels = levels.n;
 	t.levels = levels.v;
 	t.issue_at = issue_at(ask);
@@ -157,12 +159,18 @@ pcs_identity(struct ask *ask, struct answer *a)
 	enum enclave e = (enum enclave)ask->endpoint->arg;
 	enum tee tee = e == ENCLAVE_TDQE ? TEE_TDX : TEE_SGX;
 	struct pki_identity t = { .enclave = e };
+	char dates[WORLD_SVNS][24];
+	struct pki_svn levels[WORLD_SVNS];
 	struct pki_doc doc;
 
 	if (!eval_number(ask, a, tee, &t.eval_num))
 		return;
 	if (ask_fault(ask, SIM_OTHER))
 		t.enclave = e == ENCLAVE_QVE ? ENCLAVE_QE : ENCLAVE_QVE;
+	pthread_mutex_lock(&ask->sim->lock);
+	t.n_levels = world_svns(ask->sim, t.enclave, t.eval_num, levels, dates);
+	pthread_mutex_unlock(&ask->sim->lock);
+	t.levels = levels;
 	t.issue_at = issue_at(ask);
 	t.lie = ask_lie(ask);
 	doc = pki_identity(ask->sim->pki, &t);
@@ -261,14 +269,14 @@ pcs_evalnums(struct ask *ask, struct answer *a)
 	pthread_mutex_lock(&ask->sim->lock);
 	low = ask->sim->standard[TEE_INDEX(tee)];
 	n = ask->sim->early[TEE_INDEX(tee)];
-	pthread_mutex_unlock(&ask->sim->lock);
 	/* One below standard is still listed, though it answers 410. */
 	for (; n + 1 >= low && t.n < 64; n--, t.n++) {
-		world_eval_date(n, 12, dates[t.n][0]);
-		world_eval_date(n, 13, dates[t.n][1]);
+		world_eval_date(ask->sim, n, 12, dates[t.n][0]);
+		world_eval_date(ask->sim, n, 13, dates[t.n][1]);
 		v[t.n] =
 		    (struct pki_evalnum){ n, dates[t.n][0], dates[t.n][1] };
 	}
+	pthread_mutex_unlock(&ask->sim->lock);
 	if (ask_fault(ask, SIM_OTHER))
 		t.tee = tee == TEE_TDX ? TEE_SGX : TEE_TDX;
 	t.issue_at = issue_at(ask);

@@ -60,7 +60,7 @@ sim_platform(unsigned long n)
 	memcpy(p.fmspc, sim_fmspcs[kinds[p.kind].fmspc].fmspc, 13);
 	p.ca = kinds[p.kind].ca;
 	/* Raw TCBs differ: current, one generation old, badly configured. */
-	world_levels(17, &levels);
+	world_levels(NULL, p.fmspc, 17, &levels);
 	at = n / SIM_KINDS % 3 == 0 ? 0 : n / SIM_KINDS % 3 == 1 ? 2 : 1;
 	for (i = 0; i < 16; i++)
 		p.cpusvn[i] = (uint8_t)levels.v[at].comp[i];
@@ -179,7 +179,7 @@ sim_certs(struct sim *sim, const struct sim_platform *p, unsigned rev,
 	size_t i, j, na;
 
 	pthread_mutex_lock(&sim->lock);
-	world_levels(sim->early[0], &levels);
+	world_levels(sim, p->fmspc, sim->early[0], &levels);
 	na = sim->na_resolved ? 0 : kinds[p->kind].na;
 	pthread_mutex_unlock(&sim->lock);
 	digest("instance", p->n, rev, d);

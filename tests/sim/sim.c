@@ -49,6 +49,7 @@ sim_free(struct sim *sim)
 		free(sim->revoked[i]);
 	}
 	fault_fini(sim);
+	world_fini(sim);
 	kds_fini(sim);
 	replay_free(sim->replay);
 	kds_replay_free(sim->kds_replay);

@@ -130,10 +130,24 @@ struct blob *sim_counts_json(struct sim *);
 /* --- the world -------------------------------------------------------- */
 
 /*
- * Baselines (pcs-upstream 2): numbers from "standard" to "early" exist,
- * lower ones answer 410, higher ones 404.  Both begin at 17.
+ * Baselines (pcs-upstream 2): numbers from "standard" to "early" exist and
+ * are signed anew whenever they are asked for; lower ones answer 410, higher
+ * ones 404.  Both begin at 17.
+ *
+ * A year of Intel's: sim_publish() makes a number, which is early alone;
+ * sim_standard(that number) ends its early time and retires what is below.
+ * Without sim_publish's particulars (sim_recovery) a number has the date of
+ * its half year: 17 is of March 2024, 18 of September 2024, and so on.
  */
-void sim_recovery(struct sim *); /* early + 1, with a new top TCB level */
+struct sim_event {
+	const char
+	    *fmspcs; /* fnmatch(3): they get a new top level; NULL: all */
+	time_t at;   /* its date, as of the first second of that day */
+	const char *advisories; /* of what falls behind; NULL: INTEL-SA-00615 */
+	bool identities;        /* QE, QvE, TDQE want a higher isvsvn as well */
+};
+unsigned sim_publish(struct sim *, const struct sim_event *); /* early + 1 */
+void sim_recovery(struct sim *); /* the same, with nothing particular */
 void sim_standard(struct sim *, unsigned number);
 unsigned sim_early(struct sim *);
 /* Keys known: what was "Not available" is now available. */

@@ -14,8 +14,10 @@
 
 #include <pthread.h>
 
-#define SIM_PARAMS 12
-#define SIM_PATH   512
+#define SIM_PARAMS      12
+#define SIM_PATH        512
+
+#define SIM_LAST_NUMBER 50u /* evaluation numbers end here */
 
 enum kds_what {
 	KDS_NOT, /* none of KDS's paths: PCS's */
@@ -75,6 +77,12 @@ struct sim {
 	struct map *count; /* canonical path -> unsigned long * */
 
 	unsigned standard[2], early[2]; /* by tee_index */
+	/* What each number brought; at 0: sim_recovery's. Owned texts. */
+	struct {
+		char *fmspcs, *advisories;
+		time_t at;
+		bool identities;
+	} event[SIM_LAST_NUMBER + 1];
 	bool na_resolved;
 	long skew;
 	time_t crl_forced[3]; /* by enum pki_who */
@@ -178,8 +186,16 @@ struct world_levels {
 	struct pki_level v[SIM_CERTS_MAX];
 	char date[SIM_CERTS_MAX][24];
 };
-void world_levels(unsigned eval_num, struct world_levels *out);
-void world_eval_date(unsigned eval_num, int day, char out[24]);
+/* The three under sim->lock; sim NULL: of the world's beginning. */
+void world_levels(const struct sim *, const char *fmspc, unsigned eval_num,
+    struct world_levels *out);
+void world_eval_date(const struct sim *, unsigned eval_num, int day,
+    char out[24]);
+#define WORLD_SVNS 8
+/* Levels of an identity, highest first; their number. */
+size_t world_svns(const struct sim *, enum enclave, unsigned eval_num,
+    struct pki_svn out[WORLD_SVNS], char date[WORLD_SVNS][24]);
+void world_fini(struct sim *);
 /* When the CRL valid now was issued. Under sim->lock. */
 time_t world_crl_at(struct sim *, enum pki_who, time_t now);
 
