@@ -41,6 +41,10 @@ void api_evalnums(struct req *);
 void api_fmspcs(struct req *);
 /* api_pckcert.c */
 void api_pckcert(struct req *);
+/* The same when the request has been read: takes the ask's references, waits
+ * for upstream so long, and answers in PEM or with pccs-api 9.2's object. */
+void api_pckcert_find(struct req *, struct platform_ask *, enum ppid,
+    long wait_ms, bool json);
 /* api_pckcerts.c */
 void api_pckcerts(struct req *);
 /* api_platforms.c */

@@ -29,6 +29,7 @@ struct look {
 	struct req *req;
 	struct platform_ask ask; /* references are owned */
 	enum ppid ppid;
+	bool json; /* the object of pccs-api 9.2 */
 	bool tcbinfo_wanted, upstream_asked;
 	enum err missed; /* why upstream was asked */
 	struct why missed_why;
@@ -36,7 +37,8 @@ struct look {
 };
 
 static struct look *
-look_new(struct req *req, const struct platform_ask *ask, enum ppid ppid)
+look_new(struct req *req, const struct platform_ask *ask, enum ppid ppid,
+    long wait_ms, bool json)
 {
 	struct look *l = xcalloc(1, sizeof(*l));
 
@@ -44,8 +46,8 @@ look_new(struct req *req, const struct platform_ask *ask, enum ppid ppid)
 	l->req = req;
 	l->ask = *ask;
 	l->ppid = ppid;
-	l->until_ms = clock_mono_ms() +
-		      worker_config(req_worker(req))->cache.client_wait_ms;
+	l->json = json;
+	l->until_ms = clock_mono_ms() + wait_ms;
 	return l;
 }
 
@@ -108,12 +110,12 @@ pck_json(const struct pck_answer *a, int max_age)
 }
 
 static void
-pck_reply(struct req *req, const struct pck_answer *a, enum served how)
+pck_reply(struct req *req, const struct pck_answer *a, bool json,
+    enum served how)
 {
 	struct blob *heads[2] = { a->head, a->chain_head };
 	time_t now = clock_now();
 	int max_age = pck_max_age(a, now);
-	bool json = req_query_has(req, "api-version");
 	struct blob *body = json ? pck_json(a, max_age) : blob_ref(a->pem);
 	struct buf extra = BUF_INIT;
 
@@ -209,7 +211,7 @@ look_answer(struct look *l, const struct pck_answer *a, enum served how)
 
 	if (how == SERVED_HIT)
 		pck_refetch_hint(w, &l->ask.id, a);
-	pck_reply(l->req, a, how);
+	pck_reply(l->req, a, l->json, how);
 	look_free(l);
 }
 
@@ -345,12 +347,28 @@ look_store(struct look *l)
 }
 
 void
-api_pckcert(struct req *req)
+api_pckcert_find(struct req *req, struct platform_ask *ask, enum ppid ppid,
+    long wait_ms, bool json)
 {
 	struct worker *w = req_worker(req);
+	struct pck_answer *a =
+	    platform_cached(worker_storage(w), &ask->id, &ask->tcb);
+
+	if (a == NULL) {
+		look_store(look_new(req, ask, ppid, wait_ms, json));
+		return;
+	}
+	pck_refetch_hint(w, &ask->id, a);
+	pck_reply(req, a, json, SERVED_HIT);
+	pck_answer_unref(a);
+	ask_fini(ask);
+}
+
+void
+api_pckcert(struct req *req)
+{
 	struct platform_ask ask;
 	struct why why = { 0 };
-	struct pck_answer *a;
 	enum ppid ppid;
 	enum err e;
 
@@ -359,13 +377,7 @@ api_pckcert(struct req *req)
 		reply_err(req, e, &why);
 		return;
 	}
-	a = platform_cached(worker_storage(w), &ask.id, &ask.tcb);
-	if (a == NULL) {
-		look_store(look_new(req, &ask, ppid));
-		return;
-	}
-	pck_refetch_hint(w, &ask.id, a);
-	pck_reply(req, a, SERVED_HIT);
-	pck_answer_unref(a);
-	ask_fini(&ask);
+	api_pckcert_find(req, &ask, ppid,
+	    worker_config(req_worker(req))->cache.client_wait_ms,
+	    req_query_has(req, "api-version"));
 }

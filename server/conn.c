@@ -200,6 +200,7 @@ req_open(struct conn *c)
 	r->open = true;
 	r->route = NULL;
 	r->allow = 0;
+	r->json_errors = false;
 	r->path = SPAN_NONE;
 	r->query_split = false;
 	r->proved = false;

@@ -48,6 +48,7 @@ struct req {
 	bool proved; /* its token has been hashed */
 	const struct route *route;
 	unsigned allow;
+	bool json_errors;
 	struct span raw; /* the head, in conn->in */
 	struct head head;
 	struct span path;
@@ -253,7 +254,8 @@ struct worker {
 	struct upstream *upstream;
 	const struct routes *routes;
 	struct config *config;
-	struct jwt_keys *keys; /* NULL: no listener serves "verify" */
+	struct callers *callers; /* of this configuration */
+	struct jwt_keys *keys;   /* NULL: no listener serves "verify" */
 	struct snap *snap;
 	struct listener *listeners;
 

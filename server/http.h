@@ -57,7 +57,10 @@ const char *req_peer(const struct req *);
  * sockets.
  */
 uint32_t req_source(const struct req *);
-unsigned req_listener(const struct req *); /* index into config->listen */
+/* Index into config->listen; LISTENER_GONE when a reload took the listener
+ * away while this connection was open. */
+#define LISTENER_GONE (~0u)
+unsigned req_listener(const struct req *);
 
 /* --- answering -------------------------------------------------------- */
 

@@ -5,7 +5,9 @@
 #include "config/base/metric.h"
 #include "config/base/must.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Reason phrases; the codes of pccs-api 2 have names of their own there. */
@@ -256,6 +258,33 @@ error_log(const struct req *r, enum err e, const struct why *why)
 	log_request(NULL);
 }
 
+/*
+ * The object of amd-kds 8.2.  What goes wrong behind us is told in general
+ * words: "why" names hosts and objects.
+ */
+static struct blob *
+error_json(enum err e, const struct why *why)
+{
+	const char *text = err_text(e);
+	struct blob *body;
+	json_t *o = NULL;
+	char *json;
+
+	if (why != NULL && why->text[0] != '\0' && err_http(e) < 500)
+		o = json_pack("{s:s, s:s}", "error", err_token(e),
+		    "error_description", why->text);
+	/* A text that quotes what is no UTF-8 cannot be had. */
+	if (o == NULL)
+		o = json_pack("{s:s, s:s}", "error", err_token(e),
+		    "error_description", text);
+	json = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
+	must(json != NULL);
+	body = blob_from(span_str(json));
+	free(json);
+	json_decref(o);
+	return body;
+}
+
 void
 reply_err_extra(struct req *r, enum err e, const struct why *why,
     const struct buf *extra)
@@ -270,9 +299,13 @@ reply_err_extra(struct req *r, enum err e, const struct why *why,
 		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
 	if (extra != NULL)
 		buf_add(&lines, extra->p, extra->len);
-	/* No allocation of the text: reply_body borrows it. */
-	reply_body(r, err_http(e), "text/plain; charset=utf-8", &lines, NULL,
-	    message_of(e));
+	if (r->json_errors)
+		reply_body(r, err_http(e), "application/json; charset=utf-8",
+		    &lines, error_json(e, why), NULL);
+	else
+		/* No allocation of the text: reply_body borrows it. */
+		reply_body(r, err_http(e), "text/plain; charset=utf-8", &lines,
+		    NULL, message_of(e));
 	buf_free(&lines);
 }
 

@@ -257,6 +257,7 @@ req_route(struct req *r, struct why *why)
 	    r->path);
 	r->route = m.route;
 	r->allow = m.allow;
+	r->json_errors = m.json_errors;
 	if (m.route != NULL)
 		return ERR_OK;
 	return m.allow != 0

@@ -114,9 +114,11 @@ routes_free(struct routes *r)
 static unsigned
 row_methods(const struct route *row)
 {
-	unsigned m = row->methods;
+	unsigned m = row->methods & ((1u << METHOD_N) - 1);
 
-	return m & 1u << METHOD_GET ? m | 1u << METHOD_HEAD : m;
+	return m & 1u << METHOD_GET && !(row->methods & ROUTE_NO_HEAD)
+		   ? m | 1u << METHOD_HEAD
+		   : m;
 }
 
 static void
@@ -126,6 +128,7 @@ match(struct route_match *m, const struct route *row, unsigned serve,
 	if (!(row->serve & serve))
 		return;
 	m->allow |= row_methods(row);
+	m->json_errors |= (row->methods & ROUTE_JSON_ERRORS) != 0;
 	if (m->route == NULL && row_methods(row) & 1u << method)
 		m->route = row;
 }
@@ -134,7 +137,7 @@ struct route_match
 route_find(const struct routes *r, unsigned serve, enum method method,
     struct span path)
 {
-	struct route_match m = { NULL, 0 };
+	struct route_match m = { NULL, 0, false };
 	const struct entry *e;
 
 	for (e = r->slot[path_hash(path) & r->mask]; e != NULL; e = e->next) {

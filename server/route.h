@@ -10,9 +10,15 @@
 
 typedef void (*route_fn)(struct req *);
 
+/* Or-ed to a row's methods. */
+#define ROUTE_NO_HEAD (1u << 30) /* GET comes alone */
+/* Errors are {"error":TOKEN,"error_description":TEXT}; a path has one form */
+#define ROUTE_JSON_ERRORS (1u << 31)
+
 struct route {
 	unsigned serve;   /* enum serve: the families it belongs to */
-	unsigned methods; /* 1 << METHOD_GET | ...; HEAD comes with GET */
+	unsigned methods; /* 1 << METHOD_GET | ..., ROUTE_...; HEAD comes with
+	    GET */
 	const char *path; /* compared without case; "*" at the end: prefix */
 	enum role role;   /* ROLE_NONE: anyone */
 	const char
@@ -25,7 +31,7 @@ struct route {
 };
 
 extern const struct route routes_pccs[], routes_admin[], routes_ops[],
-    routes_jwks[];
+    routes_jwks[], routes_thim[];
 
 /*
  * All tables as one index, made at start and read by every worker.  The
@@ -38,6 +44,7 @@ void routes_free(struct routes *);
 struct route_match {
 	const struct route *route; /* NULL: none */
 	unsigned allow;            /* methods the path has, for 405 */
+	bool json_errors;
 };
 /*
  * The row for a path as req_path() gives it, among the families of "serve".

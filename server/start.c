@@ -6,8 +6,10 @@ enum err
 server_start(struct config *config, struct storage *storage,
     struct upstream *upstream, struct server **out, struct why *why)
 {
-	static const struct route *const lists[] = { routes_pccs, routes_admin,
-		routes_ops, routes_jwks };
+	/* Where a listener serves both, the guarded rows of thim go before
+	 * the same paths of pccs. */
+	static const struct route *const lists[] = { routes_thim, routes_pccs,
+		routes_admin, routes_ops, routes_jwks };
 
 	return server_start_routes(lists, sizeof(lists) / sizeof(lists[0]),
 	    config, storage, upstream, out, why);

@@ -6,6 +6,7 @@
 #include "config/base/map.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "server/callers.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -47,6 +48,12 @@ struct jwt_keys *
 worker_jwt_keys(struct worker *w)
 {
 	return w->keys;
+}
+
+const struct callers *
+worker_callers(struct worker *w)
+{
+	return w->callers;
 }
 
 struct storage *
@@ -394,11 +401,16 @@ worker_order(struct worker *w, struct config *config, struct jwt_keys *keys,
 	jwt_keys_ref(keys);
 	jwt_keys_unref(w->keys);
 	w->keys = keys;
+	callers_free(w->callers);
+	w->callers = callers_new(config);
 	for (l = w->listeners; l != NULL; l = l->next) {
 		for (i = 0; i < n && v[i].id != l->id; i++)
 			continue;
-		if (i == n)
-			listener_finish(l);
+		if (i < n)
+			continue;
+		listener_finish(l);
+		/* Its connections go on; its place may be another's now. */
+		l->index = LISTENER_GONE;
 	}
 	for (i = 0; i < n; i++) {
 		l = v[i].fd == -1 ? listener_find(w, v[i].id)
@@ -502,6 +514,7 @@ worker_free(struct worker *w)
 	timer_free(w->pause);
 	snap_unref(w->snap);
 	jwt_keys_unref(w->keys);
+	callers_free(w->callers);
 	config_unref(w->config);
 	while ((k = w->chunks) != NULL) {
 		w->chunks = k->next;

@@ -9,6 +9,7 @@
 #include "upstream/upstream.h"
 
 struct jwt_keys;
+struct callers;
 struct server;
 
 /* The world a handler may reach. */
@@ -18,6 +19,7 @@ struct config *worker_config(struct worker *); /* borrowed, likewise */
 /* What signs tokens; NULL: no listener serves "verify".  Borrowed, likewise;
  * other threads take a reference. */
 struct jwt_keys *worker_jwt_keys(struct worker *);
+const struct callers *worker_callers(struct worker *); /* likewise */
 struct storage *worker_storage(struct worker *);
 struct upstream *worker_upstream(struct worker *);
 struct loop *worker_loop(struct worker *);
