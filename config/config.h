@@ -152,7 +152,9 @@ struct config {
 		int stale_wait_ms;   /* a stale hit waits this long */
 		int negative_s;      /* remember an upstream 404 */
 		int64_t platform_bytes; /* memory for platform certificates */
-		int64_t history_s;      /* retention of replaced versions */
+		int64_t vek_bytes;      /* the same for VCEKs and VLEKs */
+		int tcbs_per_chip;
+		int64_t history_s; /* retention of replaced versions */
 		int raw_tcbs_per_platform;
 		bool serve_v4_identity_on_v3;
 	} cache;

@@ -1,5 +1,6 @@
 #include "storage/amd.h"
 
+#include "config/base/clock.h"
 #include "config/base/must.h"
 
 static const enum amd_side sides[] = { AMD_VCEK, AMD_VLEK };
@@ -115,17 +116,18 @@ void
 amd_chain_changed(struct storage *st, const struct coll *old,
     const struct coll *now)
 {
-	(void)st;
-	(void)old;
-	(void)now;
+	const struct coll_key *key = &now->key;
+
+	/* What the other one signed does not verify under this one. */
+	if (old != NULL &&
+	    X509_cmp(old->facts.amd_chain->ask, now->facts.amd_chain->ask) != 0)
+		vekcache_drop_side(st->vekcache, key->product, key->side);
 }
 
 void
-amd_chain_lost(struct storage *st, const struct coll_key *chain, enum err why)
+amd_chain_lost(struct storage *st, const struct coll_key *chain)
 {
-	(void)st;
-	(void)chain;
-	(void)why;
+	vekcache_drop_side(st->vekcache, chain->product, chain->side);
 }
 
 static void
@@ -164,4 +166,6 @@ amd_recheck(struct storage *st)
 			    key_amd_chain((enum amd_product)product, sides[i]);
 			recheck(st, &key);
 		}
+	st->amd_checked_at = clock_now();
+	hot_publish(st);
 }

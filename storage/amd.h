@@ -25,9 +25,9 @@ void amd_roots_forget(struct storage *);
 /* "now" took the place of "old" (may be NULL): are the keys below others? */
 void amd_chain_changed(struct storage *, const struct coll *old,
     const struct coll *now);
-/* A chain left the hot set, and why. Its keys go with it: out of memory, and
- * out of the database when it is revoked. */
-void amd_chain_lost(struct storage *, const struct coll_key *chain, enum err);
+/* A chain left the hot set, and its keys leave memory.  (Those of a revoked
+ * one leave the database with it: object_end().) */
+void amd_chain_lost(struct storage *, const struct coll_key *chain);
 /* A CRL was taken: the chains it may be about are looked at again. */
 void amd_crl_changed(struct storage *, const struct coll *crl);
 /* All chains and CRLs through the gate again (amd-kds 6.4: daily). */

@@ -10,7 +10,7 @@
 #include "storage/amd.h"
 #include "storage/issuer.h"
 #include "storage/snap.h"
-#include "storage/store.h"
+#include "storage/veks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -191,7 +191,7 @@ hot_recheck_one(struct storage *st, struct coll *c)
 		object_end(st, c->key.text, e);
 	coll_unref(map_del(st->hot, span_str(c->key.text)));
 	if (c->key.kind == COLL_AMD_CHAIN)
-		amd_chain_lost(st, &c->key, e);
+		amd_chain_lost(st, &c->key);
 }
 
 /* Does this record need the gate again after the root CRL changed? */
@@ -241,6 +241,7 @@ hot_recheck(struct storage *st)
 	hot_recheck_all(st, NULL);
 	issuers_clear(st);
 	platforms_clear(st->platforms);
+	vekcache_clear(st->vekcache);
 	hot_publish(st);
 }
 
@@ -356,7 +357,6 @@ load_row(void *arg, const struct db_val *col)
 {
 	struct storage *st = arg;
 	struct coll *c = NULL;
-	struct coll_key key;
 	struct why why = { 0 };
 	char text[COLL_KEY_TEXT];
 	enum err e;
@@ -370,9 +370,6 @@ load_row(void *arg, const struct db_val *col)
 		attempt_failed(st, text, e, why.text);
 		if (e != ERR_ROOT)
 			object_end(st, text, e);
-		if (key_read(text, &key, NULL) == ERR_OK &&
-		    key.kind == COLL_AMD_CHAIN)
-			amd_chain_lost(st, &key, e);
 		return true;
 	}
 	root_seen(st, c);
@@ -410,10 +407,27 @@ admit_check(struct storage *st, const struct coll_raw *raw, struct coll **out,
 		return ERR_OK;
 	coll_unref(*out);
 	*out = NULL;
-	refused_log(raw->key.text, e, why, raw->source);
-	why_in(why, e, "%s", raw->key.text);
+	refused_log(key_log(&raw->key).s, e, why, raw->source);
+	why_in(why, e, "%s", key_log(&raw->key).s);
 	attempt_failed(st, raw->key.text, e, why->text);
 	return e;
+}
+
+/* A record that passed the gate goes where its kind is kept. */
+static enum err
+take(struct storage *st, struct coll *c, struct why *why)
+{
+	enum err e;
+
+	if (c->key.kind == COLL_VEK) {
+		veks_take(st, c);
+		return ERR_OK;
+	}
+	if ((e = hot_take(st, coll_ref(c), why)) != ERR_OK)
+		return e;
+	object_save(st, c);
+	hot_publish(st);
+	return ERR_OK;
 }
 
 static void
@@ -425,13 +439,11 @@ admit_work(struct job *j)
 	enum err e;
 
 	if ((e = admit_check(st, &a->raw, &c, &j->why)) != ERR_OK ||
-	    (e = hot_take(st, coll_ref(c), &j->why)) != ERR_OK) {
+	    (e = take(st, c, &j->why)) != ERR_OK) {
 		coll_unref(c);
 		job_fail(j, e);
 		return;
 	}
-	object_save(st, c);
-	hot_publish(st);
 	a->coll = c;
 	job_done(j);
 }

@@ -4,8 +4,9 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
+#include "storage/amd.h"
 #include "storage/fleet.h"
-#include "storage/store.h"
+#include "storage/veks.h"
 
 #include <stdlib.h>
 
@@ -53,7 +54,7 @@ keep_count(struct storage *st, struct why *why)
 	atomic_store(&st->n_platforms, platforms);
 	atomic_store(&st->n_policies, policies);
 	st->recount = false;
-	return ERR_OK;
+	return veks_count(st, why);
 }
 
 static void
@@ -65,7 +66,7 @@ keep_prune(struct storage *st)
 		ERR_OK ||
 	    store_write(st, SQL_REG_PRUNE, VALS(db_int(before)), NULL) !=
 		ERR_OK ||
-	    fleet_prune(st, before, NULL) != ERR_OK)
+	    fleet_prune(st, before, NULL) != ERR_OK || veks_prune(st) != ERR_OK)
 		log_event(LOG_WARN, "prune-failed", NULL);
 }
 
@@ -96,15 +97,20 @@ keep_tick(struct storage *st)
 	struct why why = { 0 };
 
 	st->ticks++;
-	if (st->recount && keep_count(st, &why) != ERR_OK)
+	if ((st->recount && keep_count(st, &why) != ERR_OK) ||
+	    (st->veks_changed && veks_count(st, &why) != ERR_OK))
 		log_event(LOG_WARN, "count-failed", "text", why.text, NULL);
 	if (fleet_sync(st, &why) == ERR_OK)
 		impact_publish(st);
+	if (clock_now() - st->amd_checked_at >= 86400)
+		amd_recheck(st);
 	if (st->ops->readonly(st->db))
 		return;
 	attempt_flush(st);
-	if (st->ticks % TICKS_PER_MINUTE == 0)
+	if (st->ticks % TICKS_PER_MINUTE == 0) {
 		keep_seen(st);
+		veks_used(st);
+	}
 	if (st->ticks % TICKS_PER_HOUR == 1)
 		keep_prune(st);
 	store_flush(st);

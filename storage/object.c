@@ -7,7 +7,7 @@
 #include "config/base/enc.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
-#include "storage/store.h"
+#include "storage/veks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +112,8 @@ unsaved_shed(struct storage *st)
 {
 	struct unsaved *u = st->unsaved;
 
-	log_event(LOG_WARN, "version-not-kept", "object", u->key, NULL);
+	log_event(LOG_WARN, "version-not-kept", "object",
+	    u->coll == NULL ? u->key : key_log(&u->coll->key).s, NULL);
 	st->unsaved = u->next;
 	if (st->unsaved == NULL)
 		st->unsaved_end = &st->unsaved;
@@ -152,6 +153,30 @@ object_end(struct storage *st, const char *key, enum err reason)
 	u->ended_at = clock_now();
 }
 
+/* What a revoked issuer of AMD's signed goes with it. */
+static enum err
+ended_write(struct storage *st, const struct unsaved *u, struct why *why)
+{
+	struct coll_key key;
+	enum err e = version_end(st, u->key, u->ended_at, u->ended_why, why);
+
+	if (e != ERR_OK || u->ended_why != ERR_REVOKED ||
+	    key_read(u->key, &key, NULL) != ERR_OK ||
+	    key.kind != COLL_AMD_CHAIN)
+		return e;
+	return veks_end(st, key.product, key.side, why);
+}
+
+static enum err
+unsaved_write_one(struct storage *st, const struct unsaved *u, struct why *why)
+{
+	if (u->coll == NULL)
+		return ended_write(st, u, why);
+	if (u->coll->key.kind == COLL_VEK)
+		return veks_write(st, u->coll, why);
+	return object_write(st, u->coll, why);
+}
+
 static enum err
 unsaved_write(struct storage *st, struct why *why)
 {
@@ -160,15 +185,9 @@ unsaved_write(struct storage *st, struct why *why)
 
 	if ((e = st->ops->begin(st->db, why)) != ERR_OK)
 		return e;
-	for (u = st->unsaved; u != NULL; u = u->next) {
-		if (u->coll != NULL)
-			e = object_write(st, u->coll, why);
-		else
-			e = version_end(st, u->key, u->ended_at, u->ended_why,
-			    why);
-		if (e != ERR_OK)
+	for (u = st->unsaved; u != NULL; u = u->next)
+		if ((e = unsaved_write_one(st, u, why)) != ERR_OK)
 			return e;
-	}
 	return st->ops->commit(st->db, why);
 }
 
@@ -232,6 +251,27 @@ storage_sync(struct storage *st, store_done_fn fn, void *arg)
 
 /* --- failures --------------------------------------------------------- */
 
+static bool
+attempt_is_vek(struct span key)
+{
+	return span_starts(key, "vek/");
+}
+
+/* NULL: as many are remembered as there may be. */
+static struct attempt *
+attempt_new(struct storage *st, struct span key)
+{
+	struct attempt *a;
+
+	if (map_len(st->attempts) >= ATTEMPTS_MAX ||
+	    (attempt_is_vek(key) && st->vek_attempts >= ATTEMPTS_VEK_MAX))
+		return NULL;
+	st->vek_attempts += attempt_is_vek(key);
+	a = xcalloc(1, sizeof(*a));
+	must(map_put(st->attempts, key, a) == NULL);
+	return a;
+}
+
 void
 attempt_failed(struct storage *st, const char *key, enum err e,
     const char *text)
@@ -239,12 +279,8 @@ attempt_failed(struct storage *st, const char *key, enum err e,
 	struct attempt *a = map_get(st->attempts, span_str(key));
 	size_t len = strlen(text);
 
-	if (a == NULL) {
-		if (map_len(st->attempts) >= ATTEMPTS_MAX)
-			return;
-		a = xcalloc(1, sizeof(*a));
-		map_put(st->attempts, span_str(key), a);
-	}
+	if (a == NULL && (a = attempt_new(st, span_str(key))) == NULL)
+		return;
 	a->at = clock_now();
 	a->err = e;
 	len = len < sizeof(a->text) ? len : sizeof(a->text) - 1;
@@ -272,10 +308,9 @@ attempt_row(void *arg, const struct db_val *col)
 	struct attempt *a;
 	char token[40];
 
-	if (map_len(st->attempts) >= ATTEMPTS_MAX ||
-	    map_get(st->attempts, col[0].s) != NULL)
+	if (map_get(st->attempts, col[0].s) != NULL ||
+	    (a = attempt_new(st, col[0].s)) == NULL)
 		return true;
-	a = xcalloc(1, sizeof(*a));
 	a->at = col[1].i;
 	db_col_text(&col[2], token, sizeof(token));
 	a->err = err_from_token(token);
@@ -283,7 +318,6 @@ attempt_row(void *arg, const struct db_val *col)
 		a->err = ERR_INTERNAL;
 	db_col_text(&col[3], a->text, sizeof(a->text));
 	a->failures = col[4].i > 0 ? (unsigned)col[4].i : 1;
-	map_put(st->attempts, col[0].s, a);
 	return true;
 }
 
@@ -319,6 +353,7 @@ attempt_drop_one(struct storage *st)
 		a = value;
 		if (a->failures != 0 || a->dirty)
 			continue;
+		st->vek_attempts -= attempt_is_vek(key);
 		must(map_del(st->attempts, key) == a);
 		free(a);
 		return true;

@@ -118,4 +118,23 @@
 	") WITHOUT ROWID;"                                                     \
 	"CREATE INDEX quote_seen_at ON quote_seen (seen_at);"
 
-const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, NULL };
+/* AMD's endorsement keys; who: the chip's id or the cloud provider's. */
+#define SCHEMA_VEK                                                             \
+	"CREATE TABLE vek ("                                                   \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  side TEXT NOT NULL,"                                                \
+	"  product TEXT NOT NULL,"                                             \
+	"  who BLOB NOT NULL,"                                                 \
+	"  tcb TEXT NOT NULL,"                                                 \
+	"  sha256 BLOB NOT NULL,"                                              \
+	"  not_after INTEGER NOT NULL,"                                        \
+	"  fetched_at INTEGER NOT NULL,"                                       \
+	"  used_at INTEGER NOT NULL,"                                          \
+	"  source TEXT NOT NULL,"                                              \
+	"  body BLOB NOT NULL,"                                                \
+	"  UNIQUE (who, side, product, tcb)"                                   \
+	");"                                                                   \
+	"CREATE INDEX vek_end ON vek (not_after);"
+
+const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
+	NULL };

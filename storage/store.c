@@ -480,6 +480,7 @@ reload_fn(struct storage *st, void *arg)
 	reload_anchors(st, next);
 	platforms_limit(st->platforms, next->cache.platform_bytes,
 	    next->cache.raw_tcbs_per_platform);
+	vekcache_limit(st->vekcache, next->cache.vek_bytes);
 	config_unref(st->config);
 	st->config = config_ref(next);
 }
@@ -529,6 +530,8 @@ storage_new(struct config *config)
 	must(pthread_mutex_init(&st->lock, NULL) == 0);
 	st->platforms = platforms_new(config->cache.platform_bytes,
 	    config->cache.raw_tcbs_per_platform);
+	st->vekcache = vekcache_new(config->cache.vek_bytes);
+	st->amd_checked_at = clock_now();
 	st->loop = loop_new("store");
 	st->tick = timer_new(st->loop, tick_cb, st);
 	return st;
@@ -560,6 +563,7 @@ storage_free(struct storage *st)
 	snap_unref(st->snap);
 	X509_free(st->root);
 	platforms_free(st->platforms);
+	vekcache_free(st->vekcache);
 	if (st->db != NULL)
 		st->ops->close(st->db);
 	anchors_free(st->anchors);

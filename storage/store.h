@@ -13,6 +13,7 @@
 #include "storage/db.h"
 #include "storage/platform.h"
 #include "storage/storage.h"
+#include "storage/vekcache.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,6 +34,9 @@
 #define REG_MAX 1000000
 /* Platforms kept on demand (nobody registered them) per PPID. */
 #define ON_DEMAND_MAX 1024
+
+/* Of these, those about endorsement keys: there can be any number of them. */
+#define ATTEMPTS_VEK_MAX 1024
 
 struct fleet;
 struct subscriber;
@@ -74,14 +78,21 @@ struct storage {
 	X509 *ark[AMD_PRODUCT_N]; /* seen; NULL: not yet */
 	struct unsaved *unsaved, **unsaved_end;
 	struct map *attempts; /* key text -> struct attempt */
+	size_t vek_attempts;  /* of them */
 	struct map *issuers;  /* chain PEM -> struct issuer */
 	struct fleet *fleet;
 
+	bool veks_changed;     /* n_veks is to be counted again */
+	time_t amd_checked_at; /* the last amd_recheck() */
+
 	/* any thread */
 	struct platforms *platforms;
+	struct vekcache *vekcache;
 	atomic_bool closing;
 	atomic_size_t queued; /* jobs not answered yet */
 	_Atomic int64_t n_unsaved, n_platforms, n_policies;
+	_Atomic int64_t n_veks[2][AMD_PRODUCT_N]; /* by side */
+	_Atomic int64_t veks_trimmed;             /* over tcbs_per_chip */
 	_Atomic int64_t reg_count[REG_DELETED + 1];
 	_Atomic int db_err_seen; /* enum err, for metrics */
 	_Atomic int64_t db_failures;
