@@ -118,9 +118,10 @@ amd_chain_changed(struct storage *st, const struct coll *old,
 {
 	const struct coll_key *key = &now->key;
 
-	/* What the other one signed does not verify under this one. */
+	/* What another key signed does not verify under this one. */
 	if (old != NULL &&
-	    X509_cmp(old->facts.amd_chain->ask, now->facts.amd_chain->ask) != 0)
+	    EVP_PKEY_eq(X509_get0_pubkey(old->facts.amd_chain->ask),
+		X509_get0_pubkey(now->facts.amd_chain->ask)) != 1)
 		vekcache_drop_side(st->vekcache, key->product, key->side);
 }
 

@@ -302,7 +302,7 @@ check_time(const struct coll *c, const struct coll_raw *raw,
 	if (c->issue_at > now + FAR_AHEAD)
 		return why_set(why, ERR_NOT_YET, "pcs-upstream 6",
 		    "issued more than a day ahead of this machine's clock");
-	return window_check(window, now, SKEW, c->key.text, why);
+	return window_check(window, now, SKEW, key_log(&c->key).s, why);
 }
 
 static enum err

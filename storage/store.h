@@ -30,13 +30,12 @@
 #define UNSAVED_MAX 4096
 /* Objects whose last failure is remembered, at most. */
 #define ATTEMPTS_MAX 4096
+/* Of these, those about endorsement keys: there can be any number of them. */
+#define ATTEMPTS_VEK_MAX 1024
 /* Rows waiting in the registration queue, at most. */
 #define REG_MAX 1000000
 /* Platforms kept on demand (nobody registered them) per PPID. */
 #define ON_DEMAND_MAX 1024
-
-/* Of these, those about endorsement keys: there can be any number of them. */
-#define ATTEMPTS_VEK_MAX 1024
 
 struct fleet;
 struct subscriber;

@@ -58,13 +58,21 @@ kit_config(struct kit *k, const char *settings)
 	struct buf b = BUF_INIT;
 	struct why why = { 0 };
 
+	int i;
+
 	config_unref(k->config);
 	k->config = NULL;
 	buf_printf(&b,
 	    "{\"database\":\"sqlite:%s\",\"trust\":"
-	    "{\"intel_root_spki_sha256\":[\"%s\"]}%s%s}",
-	    k->db, k->spki == NULL ? pki_root_spki_hex(k->pki) : k->spki,
-	    settings[0] == '\0' ? "" : ",", settings);
+	    "{\"intel_root_spki_sha256\":[\"%s\"]",
+	    k->db, k->spki == NULL ? pki_root_spki_hex(k->pki) : k->spki);
+	for (i = 0; i < AMD_PRODUCT_N && !k->amd_genuine; i++)
+		buf_printf(&b, "%s\"%s\":[\"%s\"]%s",
+		    i == 0 ? ",\"amd_root_spki_sha256\":{" : ",",
+		    amd_product_name((enum amd_product)i),
+		    pki_amd_root_spki_hex((enum amd_product)i),
+		    i == AMD_PRODUCT_N - 1 ? "}" : "");
+	buf_printf(&b, "}%s%s}", settings[0] == '\0' ? "" : ",", settings);
 	if (config_read(buf_view(&b), "kit", &k->config, &why) != ERR_OK) {
 		fprintf(stderr, "storekit: %s\n", why.text);
 		abort();
@@ -102,6 +110,8 @@ kit_forget(struct kit *k)
 	k->ask = (struct platform_ask){ 0 };
 	k->why = (struct why){ 0 };
 	k->err = ERR_OK;
+	free(k->veks);
+	k->veks = NULL;
 	k->n = 0;
 	k->cached = false;
 }
@@ -188,7 +198,9 @@ kit_fini(struct kit *k)
 	kit_close(k);
 	loop_free(k->loop);
 	config_unref(k->config);
+	kit_forget(k);
 	pki_free(k->pki);
+	pki_amd_free(k->amd);
 	folder_remove(k->dir);
 	clock_offset_set(0);
 }
@@ -266,6 +278,18 @@ on_list(void *arg, enum err e, const struct why *why, struct blob *json,
 }
 
 static void
+on_veks(void *arg, enum err e, const struct why *why, const struct vek_held *v,
+    size_t n)
+{
+	struct kit *k = arg;
+
+	k->n = n;
+	if (n != 0)
+		k->veks = xmemdup(v, n * sizeof(*v));
+	took(k, e, why);
+}
+
+static void
 on_done(void *arg, enum err e, const struct why *why)
 {
 	took(arg, e, why);
@@ -279,6 +303,8 @@ struct call { /* the arguments of any of them */
 	const struct raw_tcb *tcb;
 	const struct platform_ask *ask;
 	const struct pckcerts_raw *certs;
+	const struct coll_key *key;
+	struct span bytes;
 	const char *text;
 	struct blob *blob;
 	bool flag;
@@ -515,6 +541,34 @@ struct coll *
 kit_held(struct kit *k, const struct coll_key *key)
 {
 	return snap_get(k->snap, key);
+}
+
+static void
+vek_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_vek(k->st, c->key, on_coll, k);
+}
+
+enum err
+kit_vek(struct kit *k, const struct coll_key *key)
+{
+	return call(k, vek_fn, &(struct call){ .key = key });
+}
+
+static void
+veks_fn(struct kit *k, void *arg)
+{
+	struct call *c = arg;
+
+	storage_veks(k->st, c->bytes, on_veks, k);
+}
+
+enum err
+kit_veks(struct kit *k, struct span hwid)
+{
+	return call(k, veks_fn, &(struct call){ .bytes = hwid });
 }
 
 /* --- honest pieces ---------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "storage/storage.h"
 #include "tests/kit/pki.h"
+#include "tests/kit/pki_amd.h"
 
 struct kit {
 	struct pki *pki;
@@ -16,6 +17,8 @@ struct kit {
 	struct loop *loop;
 	char dir[64], db[80]; /* folder; path of the database */
 	const char *spki;     /* of the root to trust; NULL: the PKI's */
+	struct pki_amd *amd;  /* of AMD's; NULL until kit_amd() */
+	bool amd_genuine;     /* trust AMD's own roots, not the PKI's */
 
 	/* what the last call gave; owned by the kit until the next call */
 	enum err err;
@@ -24,6 +27,7 @@ struct kit {
 	struct pck_answer *answer;
 	struct blob *text;
 	size_t n;
+	struct vek_held *veks; /* n of them */
 	bool cached;
 	struct platform_ask ask;
 	struct snap *snap; /* the latest one delivered */
@@ -60,6 +64,8 @@ enum err kit_platforms(struct kit *, const char *source, bool peek);
 enum err kit_upload(struct kit *, const char *json, unsigned api, bool force);
 enum err kit_policy_put(struct kit *, const char *json);
 enum err kit_policy_get(struct kit *, const char *fmspc);
+enum err kit_vek(struct kit *, const struct coll_key *);
+enum err kit_veks(struct kit *, struct span hwid);
 enum err kit_sync(struct kit *);
 enum err kit_status(struct kit *);
 enum err kit_explain(struct kit *, const char *what);

@@ -193,6 +193,38 @@ START_TEST(test_every_statement_can_be_prepared)
 }
 END_TEST
 
+/* What an older program left is taken to the newest version, with all in it. */
+START_TEST(test_a_database_of_version_1_is_migrated)
+{
+	char path[sizeof(k->dir) + 16];
+	struct db *db = NULL;
+	sqlite3 *old;
+
+	snprintf(path, sizeof(path), "%s/old.db", k->dir);
+	must(sqlite3_open(path, &old) == SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(old, sqlite_schema[0], NULL, NULL, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(old,
+			     "INSERT INTO meta VALUES ('a', 'b');"
+			     "PRAGMA application_id = 1818325604;"
+			     "PRAGMA user_version = 1",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	must(sqlite3_close(old) == SQLITE_OK);
+	ck_assert_int_eq(sqlite_ops.open(path, &db, NULL), ERR_OK);
+	ck_assert_int_eq(sqlite_ops.run(db, SQL_VEK_COUNT, NULL, 0, NULL, NULL,
+			     NULL, NULL),
+	    ERR_OK);
+	sqlite_ops.close(db);
+	must(sqlite3_open(path, &old) == SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(old, "UPDATE meta SET value = 'c'", NULL,
+			     NULL, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_changes(old), 1);
+	must(sqlite3_close(old) == SQLITE_OK);
+}
+END_TEST
+
 START_TEST(test_databases_of_others_are_left_alone)
 {
 	kit_close(k);
@@ -534,6 +566,7 @@ suite(void)
 	tcase_add_test(t, test_the_file_is_not_for_everybody);
 	tcase_add_test(t, test_settings_that_make_a_commit_last);
 	tcase_add_test(t, test_every_statement_can_be_prepared);
+	tcase_add_test(t, test_a_database_of_version_1_is_migrated);
 	tcase_add_test(t, test_databases_of_others_are_left_alone);
 	tcase_add_test(t, test_what_is_no_database_is_said_so);
 	tcase_add_test(t, test_a_row_with_a_changed_body);
