@@ -10,6 +10,7 @@
 
 #define WAIT_MAGIC   0x7e51a110u
 #define ANSWER_MAGIC 0x7e51a111u
+#define VEK_MAGIC    0x7e51a112u
 
 /* --- finding ---------------------------------------------------------- */
 
@@ -60,22 +61,21 @@ serve_nothing(const struct config *config, const struct coll_key *key,
 
 	if (key->api == 3 && config->mode == MODE_LAZY)
 		e = why_set(&why, ERR_V3_EOL, "pccs-api 8",
-		    "%s was never uploaded", key->text);
+		    "%s was never uploaded", key_log(key).s);
 	else
 		e = why_set(&why, ERR_NOT_CACHED, "caching-and-selection 1",
 		    gone ? "%s is stale beyond cache.stale_max_s"
 			 : "%s is not cached, and this mode does not ask",
-		    key->text);
+		    key_log(key).s);
 	fn(arg, e, &why, NULL, SERVED_MISS);
 }
 
-void
-serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
-    void *arg)
+/* "held": what was found, NULL: nothing. */
+static void
+serve_held(const struct req *req, const struct coll_key *key, struct coll *held,
+    serve_fn fn, void *arg)
 {
-	struct worker *worker = req_worker(req);
-	const struct config *config = worker_config(worker);
-	struct coll *held = snap_get(worker_snap(worker), key);
+	const struct config *config = worker_config(req_worker(req));
 	bool may_ask = config->mode == MODE_LAZY && key->api != 3;
 	enum fresh_state state = FRESH_GONE;
 
@@ -93,6 +93,66 @@ serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
 		    arg);
 	else
 		serve_nothing(config, key, held != NULL, fn, arg);
+}
+
+/* --- endorsement keys: too many for the snapshot ----------------------- */
+
+struct vek_look {
+	unsigned magic;
+	const struct req *req;
+	struct coll_key key;
+	serve_fn fn;
+	void *arg;
+};
+
+/* What its issuer has signed counts only while the issuer is held. */
+static bool
+vek_has_issuer(const struct req *req, const struct coll_key *key)
+{
+	struct coll_key chain = key_amd_chain(key->product, key->side);
+
+	return snap_get(worker_snap(req_worker(req)), &chain) != NULL;
+}
+
+static void
+vek_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
+{
+	struct vek_look *l = obj_cast(arg, VEK_MAGIC);
+
+	(void)why; /* not in the database, whatever the reason */
+	if (e != ERR_OK || !vek_has_issuer(l->req, &l->key))
+		coll = NULL;
+	serve_held(l->req, &l->key, coll, l->fn, l->arg);
+	free(l);
+}
+
+static void
+serve_find_vek(const struct req *req, const struct coll_key *key, serve_fn fn,
+    void *arg)
+{
+	struct storage *storage = worker_storage(req_worker(req));
+	struct coll *held = storage_vek_cached(storage, key);
+	struct vek_look *l;
+
+	if (held != NULL && vek_has_issuer(req, key)) {
+		serve_held(req, key, held, fn, arg);
+	} else {
+		l = xcalloc(1, sizeof(*l));
+		*l = (struct vek_look){ VEK_MAGIC, req, *key, fn, arg };
+		storage_vek(storage, key, vek_cb, l);
+	}
+	coll_unref(held);
+}
+
+void
+serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
+    void *arg)
+{
+	if (key->kind == COLL_VEK)
+		serve_find_vek(req, key, fn, arg);
+	else
+		serve_held(req, key,
+		    snap_get(worker_snap(req_worker(req)), key), fn, arg);
 }
 
 /* --- answering -------------------------------------------------------- */

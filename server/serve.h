@@ -1,8 +1,9 @@
 /*
  * The one path of all collateral: look the object up in the worker's
- * snapshot; serve it while it is fresh; ask upstream where mode and age call
- * for it; then serve what came, what is stale, or the error
- * (caching-and-selection 1, 6).  One worker's loop.  Private to server/.
+ * snapshot, VEKs in memory and in the database; serve it while it is fresh; ask
+ * upstream where mode and age call for it; then serve what came, what is stale,
+ * or the error (caching-and-selection 1, 6).  One worker's loop.  Private to
+ * server/.
  *
  *                     lazy                            req, offline
  *   new, due          serve                           serve
