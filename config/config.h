@@ -117,6 +117,9 @@ struct config {
 		} pcs;
 		struct {
 			struct config_list urls;
+			int vcek_per_minute; /* 0: no limit */
+			int vcek_burst;
+			int timeout_ms;
 		} kds;
 		char *ca_file;
 		char *proxy;

@@ -85,7 +85,13 @@ void reply_text(struct req *, int status, const char *text);
  * The error's status with the message of pccs-api 2, text/plain, and the
  * header Larder-Reason: token.  503 has an empty body and Retry-After.
  * Logs the event once with why.
+ *
+ * On the routes of "kds" it is said as AMD's clients take it (amd-kds 8.1):
+ * what is the matter with an upstream is 503, the text is a line that says
+ * so, and nothing of it is to be stored.
  */
 void reply_err(struct req *, enum err, const struct why *);
+/* The same with an empty body. */
+void reply_err_empty(struct req *, enum err, const struct why *);
 
 #endif

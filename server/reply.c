@@ -239,7 +239,7 @@ path_log(const struct req *r, char out[64])
 }
 
 static void
-error_log(const struct req *r, enum err e, const struct why *why)
+error_log(const struct req *r, int status, enum err e, const struct why *why)
 {
 	static const char *const names[] = { "GET", "HEAD", "POST", "PUT",
 		"DELETE", NULL };
@@ -249,8 +249,8 @@ error_log(const struct req *r, enum err e, const struct why *why)
 		return;
 	path_log(r, path);
 	log_request(r->id);
-	log_event(err_http(e) >= 500 ? LOG_WARN : LOG_INFO, "answered",
-	    "status", log_num(err_http(e)).s, "reason", err_token(e), "method",
+	log_event(status >= 500 ? LOG_WARN : LOG_INFO, "answered", "status",
+	    log_num(status).s, "reason", err_token(e), "method",
 	    names[r->head.method], "path", path[0] == '\0' ? NULL : path,
 	    "peer", req_peer(r), "clause",
 	    why == NULL || why->clause[0] == '\0' ? NULL : why->clause, "text",
@@ -285,32 +285,64 @@ error_json(enum err e, const struct why *why)
 	return body;
 }
 
+static bool
+for_kds(const struct req *r)
+{
+	return r->route != NULL && r->route->serve == SERVE_KDS;
+}
+
+static int
+status_of(const struct req *r, enum err e)
+{
+	int status = err_http(e);
+
+	if (!for_kds(r))
+		return status;
+	return status == 502 ? 503 : status == 410 ? 404 : status;
+}
+
+/* No allocation of the text: reply_body borrows it. */
+static void
+reply_error(struct req *r, enum err e, const struct why *why,
+    const struct buf *extra, const char *text)
+{
+	struct buf lines = BUF_INIT;
+	int status = status_of(r, e);
+
+	must(e != ERR_OK && e < ERR_N);
+	metric_answered(e);
+	error_log(r, status, e, why);
+	buf_printf(&lines, "Larder-Reason: %s\r\n", err_token(e));
+	if (status == 503)
+		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
+	if (for_kds(r))
+		buf_str(&lines, "Cache-Control: no-store\r\n");
+	if (extra != NULL)
+		buf_add(&lines, extra->p, extra->len);
+	if (r->json_errors)
+		reply_body(r, status, "application/json; charset=utf-8", &lines,
+		    error_json(e, why), NULL);
+	else
+		reply_body(r, status, "text/plain; charset=utf-8", &lines, NULL,
+		    text);
+	buf_free(&lines);
+}
+
 void
 reply_err_extra(struct req *r, enum err e, const struct why *why,
     const struct buf *extra)
 {
-	struct buf lines = BUF_INIT;
-
-	must(e != ERR_OK && e < ERR_N);
-	metric_answered(e);
-	error_log(r, e, why);
-	buf_printf(&lines, "Larder-Reason: %s\r\n", err_token(e));
-	if (err_http(e) == 503)
-		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
-	if (extra != NULL)
-		buf_add(&lines, extra->p, extra->len);
-	if (r->json_errors)
-		reply_body(r, err_http(e), "application/json; charset=utf-8",
-		    &lines, error_json(e, why), NULL);
-	else
-		/* No allocation of the text: reply_body borrows it. */
-		reply_body(r, err_http(e), "text/plain; charset=utf-8", &lines,
-		    NULL, message_of(e));
-	buf_free(&lines);
+	reply_error(r, e, why, extra, for_kds(r) ? err_text(e) : message_of(e));
 }
 
 void
 reply_err(struct req *r, enum err e, const struct why *why)
 {
 	reply_err_extra(r, e, why, NULL);
+}
+
+void
+reply_err_empty(struct req *r, enum err e, const struct why *why)
+{
+	reply_error(r, e, why, NULL, "");
 }

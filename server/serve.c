@@ -10,7 +10,6 @@
 
 #define WAIT_MAGIC   0x7e51a110u
 #define ANSWER_MAGIC 0x7e51a111u
-#define VEK_MAGIC    0x7e51a112u
 
 /* --- finding ---------------------------------------------------------- */
 
@@ -61,24 +60,33 @@ serve_nothing(const struct config *config, const struct coll_key *key,
 
 	if (key->api == 3 && config->mode == MODE_LAZY)
 		e = why_set(&why, ERR_V3_EOL, "pccs-api 8",
-		    "%s was never uploaded", key_log(key).s);
+		    "%s was never uploaded", key->text);
+	else if (gone && key->kind == COLL_AMD_CRL)
+		e = why_set(&why, ERR_EXPIRED, "amd-kds 7",
+		    "%s is past its nextUpdate, and this mode does not ask",
+		    key->text);
 	else
 		e = why_set(&why, ERR_NOT_CACHED, "caching-and-selection 1",
 		    gone ? "%s is stale beyond cache.stale_max_s"
 			 : "%s is not cached, and this mode does not ask",
-		    key_log(key).s);
+		    key->text);
 	fn(arg, e, &why, NULL, SERVED_MISS);
 }
 
-/* "held": what was found, NULL: nothing. */
-static void
-serve_held(const struct req *req, const struct coll_key *key, struct coll *held,
-    serve_fn fn, void *arg)
+void
+serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
+    void *arg)
 {
-	const struct config *config = worker_config(req_worker(req));
+	struct worker *worker = req_worker(req);
+	const struct config *config = worker_config(worker);
+	struct coll *held = snap_get(worker_snap(worker), key);
 	bool may_ask = config->mode == MODE_LAZY && key->api != 3;
 	enum fresh_state state = FRESH_GONE;
 
+	if (key->kind == COLL_VEK) {
+		serve_find_vek(req, key, fn, arg);
+		return;
+	}
 	if (held != NULL)
 		state =
 		    fresh_state(held, config->cache.stale_max_s, clock_now());
@@ -95,83 +103,55 @@ serve_held(const struct req *req, const struct coll_key *key, struct coll *held,
 		serve_nothing(config, key, held != NULL, fn, arg);
 }
 
-/* --- endorsement keys: too many for the snapshot ----------------------- */
-
-struct vek_look {
-	unsigned magic;
-	const struct req *req;
-	struct coll_key key;
-	serve_fn fn;
-	void *arg;
-};
-
-/* What its issuer has signed counts only while the issuer is held. */
-static bool
-vek_has_issuer(const struct req *req, const struct coll_key *key)
-{
-	struct coll_key chain = key_amd_chain(key->product, key->side);
-
-	return snap_get(worker_snap(req_worker(req)), &chain) != NULL;
-}
-
-static void
-vek_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
-{
-	struct vek_look *l = obj_cast(arg, VEK_MAGIC);
-
-	(void)why; /* not in the database, whatever the reason */
-	if (e != ERR_OK || !vek_has_issuer(l->req, &l->key))
-		coll = NULL;
-	serve_held(l->req, &l->key, coll, l->fn, l->arg);
-	free(l);
-}
-
-static void
-serve_find_vek(const struct req *req, const struct coll_key *key, serve_fn fn,
-    void *arg)
-{
-	struct storage *storage = worker_storage(req_worker(req));
-	struct coll *held = storage_vek_cached(storage, key);
-	struct vek_look *l;
-
-	if (held != NULL && vek_has_issuer(req, key)) {
-		serve_held(req, key, held, fn, arg);
-	} else {
-		l = xcalloc(1, sizeof(*l));
-		*l = (struct vek_look){ VEK_MAGIC, req, *key, fn, arg };
-		storage_vek(storage, key, vek_cb, l);
-	}
-	coll_unref(held);
-}
-
-void
-serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
-    void *arg)
-{
-	if (key->kind == COLL_VEK)
-		serve_find_vek(req, key, fn, arg);
-	else
-		serve_held(req, key,
-		    snap_get(worker_snap(req_worker(req)), key), fn, arg);
-}
-
 /* --- answering -------------------------------------------------------- */
 
 static const char *const served_name[] = { "HIT", "STALE", "MISS" };
 static const enum metric served_metric[] = { M_HIT, M_STALE, M_MISS };
 
-void
-serve_age_lines(struct buf *out, int max_age, time_t fetched_at, time_t now,
-    enum served how)
+static bool
+kind_is_amd(enum coll_kind kind)
+{
+	return kind == COLL_AMD_CHAIN || kind == COLL_AMD_CRL ||
+	       kind == COLL_VEK;
+}
+
+/* Behind Cache-Control, which the vendors' clients want in other words. */
+static void
+age_lines(struct buf *out, time_t fetched_at, time_t now, enum served how)
 {
 	metric_inc(served_metric[how]);
-	buf_printf(out, "Cache-Control: max-age=%d\r\nX-Cache: %s\r\n",
-	    how == SERVED_STALE ? 0 : max_age, served_name[how]);
+	buf_printf(out, "X-Cache: %s\r\n", served_name[how]);
 	if (fetched_at != 0)
 		buf_printf(out, "Age: %lld\r\n",
 		    now > fetched_at ? (long long)(now - fetched_at) : 0);
 	if (how == SERVED_STALE)
 		buf_str(out, "Warning: 110 - \"Response is Stale\"\r\n");
+}
+
+void
+serve_age_lines(struct buf *out, int max_age, time_t fetched_at, time_t now,
+    enum served how)
+{
+	buf_printf(out, "Cache-Control: max-age=%d\r\n",
+	    how == SERVED_STALE ? 0 : max_age);
+	age_lines(out, fetched_at, now, how);
+}
+
+void
+serve_coll_lines(struct buf *out, const struct coll *coll, time_t now,
+    enum served how)
+{
+	int max_age = fresh_max_age(coll, now);
+
+	if (!kind_is_amd(coll->key.kind)) {
+		serve_age_lines(out, max_age, coll->fetched_at, now, how);
+		return;
+	}
+	buf_printf(out, "Cache-Control: public, max-age=%d%s\r\n",
+	    how == SERVED_STALE ? 0 : max_age,
+	    coll->key.kind == COLL_VEK && how != SERVED_STALE ? ", immutable"
+							      : "");
+	age_lines(out, coll->fetched_at, now, how);
 }
 
 /* The value of a line in a ready-made head. */
@@ -226,8 +206,7 @@ answer_coll(struct req *req, const struct form *form, struct coll *coll,
 	time_t now = clock_now();
 	struct span etag;
 
-	serve_age_lines(&extra, fresh_max_age(coll, now), coll->fetched_at, now,
-	    how);
+	serve_coll_lines(&extra, coll, now, how);
 	etag = head_value(form->head, "ETag: ");
 	if (serve_not_modified(req, etag)) {
 		buf_str(&extra, "ETag: ");

@@ -1,9 +1,8 @@
 /*
  * The one path of all collateral: look the object up in the worker's
- * snapshot, VEKs in memory and in the database; serve it while it is fresh; ask
- * upstream where mode and age call for it; then serve what came, what is stale,
- * or the error (caching-and-selection 1, 6).  One worker's loop.  Private to
- * server/.
+ * snapshot; serve it while it is fresh; ask upstream where mode and age call
+ * for it; then serve what came, what is stale, or the error
+ * (caching-and-selection 1, 6).  One worker's loop.  Private to server/.
  *
  *                     lazy                            req, offline
  *   new, due          serve                           serve
@@ -11,6 +10,7 @@
  *                     then serve marked
  *   gone, absent      ask, wait client_wait_ms        404
  *   api 3             as req; absent is 410           as left
+ *   VLEK              as req                          as left
  */
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
@@ -30,6 +30,10 @@ typedef void (*serve_fn)(void *arg, enum err, const struct why *, struct coll *,
 void serve_find(const struct req *, const struct coll_key *, serve_fn,
     void *arg);
 
+/* What serve_find() does for VCEKs and VLEKs (serve_vek.c). */
+void serve_find_vek(const struct req *, const struct coll_key *, serve_fn,
+    void *arg);
+
 /* Find it and answer the request with one of its forms, or the error. */
 void serve_coll(struct req *, const struct coll_key *, enum form_name);
 
@@ -38,6 +42,10 @@ void serve_coll(struct req *, const struct coll_key *, enum form_name);
  * X-Cache, and Warning when it is stale.  fetched_at 0: not known, no Age.
  */
 void serve_age_lines(struct buf *, int max_age, time_t fetched_at, time_t now,
+    enum served);
+
+/* The same for an object: AMD's are marked as amd-kds 7 has it. */
+void serve_coll_lines(struct buf *, const struct coll *, time_t now,
     enum served);
 
 /* The entity tag "etag" (with its quotes) is among those the client has. */

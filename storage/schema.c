@@ -134,7 +134,8 @@
 	"  body BLOB NOT NULL,"                                                \
 	"  UNIQUE (who, side, product, tcb)"                                   \
 	");"                                                                   \
-	"CREATE INDEX vek_end ON vek (not_after);"
+	"CREATE INDEX vek_end ON vek (not_after);"                             \
+	"CREATE INDEX vlek_tcb ON vek (product, tcb) WHERE side = 'vlek';"
 
 const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
 	NULL };

@@ -357,6 +357,12 @@ void storage_note_failure(struct storage *, const struct coll_key *, enum err,
 void storage_vek(struct storage *, const struct coll_key *, store_coll_fn,
     void *arg);
 /*
+ * The VLEK of this TCB, whoever's it is.  ERR_NOT_CACHED: there is none, or
+ * several providers have one.
+ */
+void storage_vlek(struct storage *, enum amd_product, struct amd_tcb,
+    store_coll_fn, void *arg);
+/*
  * The VCEKs held for a chip (8 or 64 bytes), the newest TCB first; n 0: none.
  * Rows, not yet through the gate: storage_vek() gives the certificate.  Those
  * whose chain is not held, and what is past its notAfter, are left out.

@@ -5,7 +5,7 @@
 #include "config/base/map.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
-#include "upstream/budget.h"
+#include "upstream/again.h"
 #include "upstream/vendor.h"
 
 #include <stdlib.h>
@@ -82,7 +82,7 @@ static const struct flight_cell cells[FLIGHT_STATE_N][EV_N] = {
 		[EV_SLOT] =  { FLIGHT_NEW, act_bad },
 		[EV_BODY] =  { FLIGHT_NEW, act_bad },
 		[EV_NEXT] =  { FLIGHT_NEW, act_bad },
-		[EV_REST] =  { FLIGHT_NEW, act_bad },
+		[EV_REST] =  { FLIGHT_RESTING, act_rest },
 		[EV_WON] =   { FLIGHT_NEW, act_bad },
 		[EV_LOST] =  { FLIGHT_DONE, act_end },
 		[EV_ABORT] = { FLIGHT_DONE, act_abort },
@@ -203,28 +203,6 @@ flight_unref(struct flight *f)
 static void rest_over_cb(void *);
 static void deadline_cb(void *);
 
-/* Whoever makes us fetch what nobody else asks for pays for it. */
-static enum err
-flight_charge(struct flights *t, const struct config *config, uint32_t source,
-    struct why *why)
-{
-	struct budget_limits limits = {
-		config->limits.misses_per_source_per_minute,
-		config->limits.misses_per_source_burst,
-	};
-	int64_t wait_ms;
-
-	if (t->budget == NULL || source == 0 ||
-	    budget_take(t->budget, &limits, source, hosts_ms(), &wait_ms))
-		return ERR_OK;
-	metric_inc(M_SHED_SOURCE);
-	(void)why_set(why, ERR_MISS_BUDGET,
-	    "limits.misses_per_source_per_minute",
-	    "this source has caused more than %d fetches", limits.burst);
-	why->retry_s = (int)(wait_ms / 1000) + 1;
-	return ERR_MISS_BUDGET;
-}
-
 enum err
 flight_init(struct flight *f, struct flights *t, const struct job *job,
     const char *name, const char *label, struct config *config,
@@ -237,7 +215,7 @@ flight_init(struct flight *f, struct flights *t, const struct job *job,
 		return why_set(why, ERR_SHED, "upstream",
 		    "%d fetches are in progress", FLIGHTS_MAX);
 	}
-	if ((e = flight_charge(t, config, first->source, why)) != ERR_OK)
+	if ((e = flights_charge(t, config, first->source, why)) != ERR_OK)
 		return e;
 	f->magic = FLIGHT_MAGIC;
 	f->job = job;
@@ -384,7 +362,7 @@ act_queue(struct flight *f)
 	}
 	request_fini(&f->request);
 	f->job->request(f, f->mirror, &f->request);
-	f->host = hosts_get(t->hosts, f->request.origin);
+	f->host = hosts_get(t->hosts, f->request.origin, f->request.lane);
 	if (f->host == NULL) {
 		(void)why_set(&why, ERR_SHED, "upstream",
 		    "more than %d origins since the start", HOSTS_MAX);
@@ -397,7 +375,8 @@ act_queue(struct flight *f)
 static long
 flight_timeout(const struct flight *f)
 {
-	long all = f->config->upstream.timeout_ms;
+	long all = f->request.timeout_ms > 0 ? f->request.timeout_ms
+					     : f->config->upstream.timeout_ms;
 	long some = f->config->cache.client_wait_ms / 2;
 
 	if (f->mirror + 1 >= f->n_mirrors)
@@ -518,13 +497,32 @@ flight_may_retry(const struct flight *f, enum err e)
 {
 	int64_t until;
 
-	if (f->retried || e == ERR_UP_AUTH || e == ERR_UP_SLOW ||
+	if (f->retried || f->paced || e == ERR_UP_AUTH || e == ERR_UP_SLOW ||
 	    e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
 	    e == ERR_NOT_CACHED || e == ERR_OLDER || e == ERR_TOO_BIG)
 		return false;
 	return f->host != NULL && flight_has_client(f) &&
 	       clock_mono_ms() - f->began_ms < RETRY_WITHIN_MS &&
 	       origin_look(&f->host->origin, hosts_ms(), &until) == ORIGIN_GO;
+}
+
+/*
+ * All mirrors have failed a paced flight: nobody asks for it again before its
+ * time, and who can wait for that does.
+ */
+static void
+flight_pace(struct flight *f, enum err e)
+{
+	int64_t now = hosts_ms(), at;
+
+	if (e == ERR_UP_CLOSED)
+		(void)origin_look(&f->host->origin, now, &at);
+	else
+		at = again_note(f->table->again, f->name, &f->why, now);
+	if (e != ERR_UP_THROTTLED || at > f->pause_until)
+		f->pause_until = at;
+	if (f->pause_until > now)
+		f->why.retry_s = (int)((f->pause_until - now + 999) / 1000);
 }
 
 /* Rest until the first pause is over, if somebody waits that long. */
@@ -545,12 +543,16 @@ flight_fate(struct flight *f, enum err e)
 		f->mirror = 0;
 		return EV_NEXT;
 	}
-	if (f->state == FLIGHT_NEW || !vendor_try_next(e))
+	if (f->state == FLIGHT_NEW || f->n_mirrors == 0)
 		return EV_LOST;
-	if (f->mirror + 1 < f->n_mirrors) {
+	if (vendor_try_next(e) && f->mirror + 1 < f->n_mirrors) {
 		f->mirror++;
 		return EV_NEXT;
 	}
+	if (f->paced)
+		flight_pace(f, e);
+	if (!vendor_try_next(e))
+		return EV_LOST;
 	if (flight_may_retry(f, e)) {
 		f->retried = true;
 		f->pause_until = 0;
@@ -658,12 +660,30 @@ flight_abort(struct flight *f)
 void
 flight_go(struct flight *f)
 {
-	step(f, EV_GO);
+	const struct why *why;
+	int64_t now = hosts_ms(), at;
+
+	at = f->paced ? again_at(f->table->again, f->name, now, &why) : 0;
+	if (at == 0) {
+		step(f, EV_GO);
+		return;
+	}
+	f->why = *why;
+	f->why.retry_s = (int)((at - now + 999) / 1000);
+	f->pause_until = f->rest_until = at;
+	flight_ref(f);
+	flight_shake(f, at - now);
+	step(f, TAILQ_EMPTY(&f->waiters) ? EV_LOST : EV_REST);
+	flight_unref(f);
 }
 
 void
 flight_won(struct flight *f)
 {
+	static const struct why well = { 0 };
+
+	if (f->paced && f->state != FLIGHT_DONE)
+		(void)again_note(f->table->again, f->name, &well, hosts_ms());
 	step(f, EV_WON);
 }
 

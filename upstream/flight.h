@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+struct again;
 struct budget;
 struct map;
 
@@ -111,6 +112,8 @@ struct flight {
 
 	size_t mirror, n_mirrors;
 	bool retried;
+	bool paced; /* set by the job: not sooner than the table's again.h has
+	    it; whoever has the time waits for that */
 	bool fresh_round;    /* set by job->reply: ask all mirrors again */
 	int64_t pause_until; /* the first 429 pause of this round to end */
 	int64_t rest_until;  /* hosts_ms(), while RESTING */
@@ -120,6 +123,7 @@ struct flight {
 	struct host *host;
 	struct flight_list *lane; /* of host, while QUEUED */
 	TAILQ_ENTRY(flight) queue_link;
+	uint64_t turn; /* in the lane */
 	bool probe;
 	struct exchange *exchange;
 
@@ -135,6 +139,7 @@ struct flights {
 	struct transport *transport;
 	struct hosts *hosts;
 	struct budget *budget; /* NULL: nobody is charged */
+	struct again *again;   /* of flights that are paced */
 	struct map *by_name;
 	struct flight_list all;
 	size_t max_waiters;
@@ -160,6 +165,10 @@ json_t *flights_json(struct flights *); /* new reference */
 
 /* Count a waiter in.  One that may not come in is told so: false. */
 bool flights_admit(struct flights *, struct waiter *);
+/* A new flight is begun for this source: ERR_MISS_BUDGET when it has caused
+ * too many. */
+enum err flights_charge(struct flights *, const struct config *,
+    uint32_t source, struct why *) MUST_CHECK;
 /* A waiter that was counted in, and is in no flight, is told. */
 void flights_tell(struct flights *, struct waiter *, enum err,
     const struct why *);

@@ -5,6 +5,7 @@
 #include "config/base/map.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "upstream/budget.h"
 
 #include <stdlib.h>
 
@@ -50,6 +51,28 @@ flights_admit(struct flights *t, struct waiter *w)
 	}
 	atomic_fetch_add(&t->n_waiters, 1);
 	return true;
+}
+
+/* Whoever makes us fetch what nobody else asks for pays for it. */
+enum err
+flights_charge(struct flights *t, const struct config *config, uint32_t source,
+    struct why *why)
+{
+	struct budget_limits limits = {
+		config->limits.misses_per_source_per_minute,
+		config->limits.misses_per_source_burst,
+	};
+	int64_t wait_ms;
+
+	if (t->budget == NULL || source == 0 ||
+	    budget_take(t->budget, &limits, source, hosts_ms(), &wait_ms))
+		return ERR_OK;
+	metric_inc(M_SHED_SOURCE);
+	(void)why_set(why, ERR_MISS_BUDGET,
+	    "limits.misses_per_source_per_minute",
+	    "this source has caused more than %d fetches", limits.burst);
+	why->retry_s = (int)(wait_ms / 1000) + 1;
+	return ERR_MISS_BUDGET;
 }
 
 void

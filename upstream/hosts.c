@@ -29,6 +29,10 @@ static const struct {
 	{ 30000000, "30" } };
 #define N_BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 
+/* KDS keeps its word for longer than others do (amd-kds 2.6). */
+#define KDS_PAUSE_MIN_MS 30000
+#define KDS_PAUSE_MAX_MS 1800000
+
 /* Written by the fetch thread, read by any. */
 struct host_count {
 	char *name;
@@ -42,7 +46,7 @@ struct host_count {
 
 struct hosts {
 	struct loop *loop;
-	struct origin_limits limits;
+	struct origin_limits limits[LANE_N];
 	size_t n;
 	struct host *host[HOSTS_MAX];
 	/* What other threads look at: grows, and never shrinks. */
@@ -88,8 +92,18 @@ hosts_new(struct loop *loop, struct config *config)
 void
 hosts_configure(struct hosts *hs, struct config *config)
 {
-	hs->limits.parallel = config->upstream.parallel;
-	hs->limits.rate_per_minute = config->upstream.rate_per_minute;
+	struct origin_limits *l = hs->limits;
+
+	l[LANE_ALL] = (struct origin_limits){
+		.parallel = config->upstream.parallel,
+		.rate_per_minute = config->upstream.rate_per_minute,
+	};
+	l[LANE_KDS] = l[LANE_ALL];
+	l[LANE_KDS].pause_min_ms = KDS_PAUSE_MIN_MS;
+	l[LANE_KDS].pause_max_ms = KDS_PAUSE_MAX_MS;
+	l[LANE_VCEK] = l[LANE_KDS];
+	l[LANE_VCEK].rate_per_minute = config->upstream.kds.vcek_per_minute;
+	l[LANE_VCEK].burst = config->upstream.kds.vcek_burst;
 }
 
 void
@@ -103,6 +117,7 @@ hosts_free(struct hosts *hs)
 		must(hs->host[i]->n_queued == 0);
 		timer_free(hs->host[i]->timer);
 		free(hs->host[i]->name);
+		free(hs->host[i]->origin_name);
 		free(hs->host[i]);
 		free(hs->count[i]->name);
 		free(hs->count[i]);
@@ -125,28 +140,42 @@ host_timer_cb(void *arg)
 	host_pump(arg);
 }
 
+static char *
+host_name(const char *origin, enum lane lane)
+{
+	static const char *const tails[LANE_N] = { "", "/kds", "/vcek" };
+	struct buf b = BUF_INIT;
+
+	buf_str(&b, origin);
+	buf_str(&b, tails[lane]);
+	return b.p;
+}
+
 struct host *
-hosts_get(struct hosts *hs, const char *name)
+hosts_get(struct hosts *hs, const char *origin, enum lane lane)
 {
 	struct origin_now now = hosts_now();
 	struct host *h;
 	size_t i;
 
 	for (i = 0; i < hs->n; i++) {
-		if (strcmp(hs->host[i]->name, name) == 0)
-			return hs->host[i];
+		h = hs->host[i];
+		if (h->lane == lane && strcmp(h->origin_name, origin) == 0)
+			return h;
 	}
 	if (hs->n == HOSTS_MAX)
 		return NULL;
 	h = xcalloc(1, sizeof(*h));
-	h->name = xstrdup(name);
+	h->name = host_name(origin, lane);
+	h->origin_name = xstrdup(origin);
+	h->lane = lane;
 	h->hosts = hs;
-	origin_init(&h->origin, &hs->limits, &now);
+	origin_init(&h->origin, &hs->limits[lane], &now);
 	TAILQ_INIT(&h->front);
 	TAILQ_INIT(&h->back);
 	h->timer = timer_new(hs->loop, host_timer_cb, h);
 	h->count = xcalloc(1, sizeof(*h->count));
-	h->count->name = xstrdup(name);
+	h->count->name = xstrdup(h->name);
 	hs->host[hs->n] = h;
 	hs->count[hs->n] = h->count;
 	hs->n++;
@@ -184,6 +213,7 @@ host_take(struct host *h)
 {
 	struct flight *f = host_first(h);
 
+	h->turn = f->turn;
 	host_unqueue(h, f);
 	return f;
 }
@@ -216,7 +246,8 @@ host_pump(struct host *h)
 	while (
 	    host_first(h) != NULL && (go == ORIGIN_GO || go == ORIGIN_PROBE)) {
 		now = hosts_now();
-		go = origin_ask(&h->origin, &h->hosts->limits, &now, &until);
+		go = origin_ask(&h->origin, &h->hosts->limits[h->lane], &now,
+		    &until);
 		switch (go) {
 		case ORIGIN_GO:
 		case ORIGIN_PROBE:
@@ -237,6 +268,25 @@ host_pump(struct host *h)
 	host_note(h);
 }
 
+/* Behind all that were given an earlier turn, or the same. */
+static void
+host_insert(struct host *h, struct flight *f, struct flight_list *lane)
+{
+	uint64_t *last = &h->last_turn[f->source % HOST_SOURCES];
+	struct flight *at;
+
+	f->turn = (*last > h->turn ? *last : h->turn) + 1;
+	*last = f->turn;
+	at = TAILQ_LAST(lane, flight_list);
+	while (at != NULL && at->turn > f->turn)
+		at = TAILQ_PREV(at, flight_list, queue_link);
+	if (at == NULL)
+		TAILQ_INSERT_HEAD(lane, f, queue_link);
+	else
+		TAILQ_INSERT_AFTER(lane, at, f, queue_link);
+	f->lane = lane;
+}
+
 void
 host_queue(struct host *h, struct flight *f, bool background)
 {
@@ -249,8 +299,7 @@ host_queue(struct host *h, struct flight *f, bool background)
 		flight_denied(f, &why);
 		return;
 	}
-	f->lane = background ? &h->back : &h->front;
-	TAILQ_INSERT_TAIL(f->lane, f, queue_link);
+	host_insert(h, f, background ? &h->back : &h->front);
 	h->n_queued++;
 	host_pump(h);
 }
@@ -271,8 +320,7 @@ host_promote(struct host *h, struct flight *f)
 	if (f->lane != &h->back)
 		return;
 	TAILQ_REMOVE(&h->back, f, queue_link);
-	f->lane = &h->front;
-	TAILQ_INSERT_TAIL(&h->front, f, queue_link);
+	host_insert(h, f, &h->front);
 }
 
 int64_t

@@ -9,6 +9,7 @@
 #include "config/base/blob.h"
 #include "config/config.h"
 #include "upstream/origin.h"
+#include "upstream/transport.h"
 
 #include <jansson.h>
 #include <sys/queue.h>
@@ -22,12 +23,24 @@ struct loop;
 
 TAILQ_HEAD(flight_list, flight);
 
+/* Sources of clients told apart while they queue; others share a place. */
+#define HOST_SOURCES 256
+
+/* A lane of an origin, most often its only one. */
 struct host {
-	char *name; /* "https://host:port" */
+	char *name;        /* "https://host:port", with "/kds" or "/vcek" */
+	char *origin_name; /* "https://host:port" */
+	enum lane lane;
 	struct hosts *hosts;
 	struct origin origin;
-	/* Waited for by a client; not waited for by one. */
+	/*
+	 * Waited for by a client; not waited for by one.  In each the sources
+	 * take turns (start-time fair queueing), so that one that wants much
+	 * does not keep others waiting; a source's own flights stay in order.
+	 */
 	struct flight_list front, back;
+	uint64_t turn;                    /* of the flight that went last */
+	uint64_t last_turn[HOST_SOURCES]; /* that a source was given */
 	size_t n_queued;
 	struct timer *timer; /* when the queue can move on */
 	struct host_count *count;
@@ -43,8 +56,8 @@ struct hosts *hosts_new(struct loop *, struct config *);
 /* No flight may be queued any more. */
 void hosts_free(struct hosts *);
 void hosts_configure(struct hosts *, struct config *);
-/* The origin of that name, made at the first use; NULL: too many. */
-struct host *hosts_get(struct hosts *, const char *name);
+/* This lane of the origin, made at the first use; NULL: too many. */
+struct host *hosts_get(struct hosts *, const char *origin, enum lane);
 /* When the first origin that rests or pauses may be asked again, in
  * milliseconds from now; 0: none does. */
 int64_t hosts_next(const struct hosts *);

@@ -28,7 +28,8 @@ struct object {
 	struct blob *body, *chain;
 	char *source;
 	time_t fetched_at;
-	bool hinted;       /* the root certificate at hand has been tried */
+	bool hinted; /* the root certificate at hand has been tried */
+	time_t refused_at;
 	struct coll *coll; /* what was admitted */
 };
 
@@ -43,6 +44,7 @@ object_of(struct flight *f)
 
 /* --- what is held ----------------------------------------------------- */
 
+/* A VCEK is looked for in memory where it is served: storage_vek_cached(). */
 struct coll *
 object_held(struct upstream *up, const struct coll_key *key)
 {
@@ -58,24 +60,61 @@ object_fresh(struct upstream *up, const struct coll_key *key)
 				clock_now()) <= FRESH_DUE;
 }
 
-/* It needs no fetch, not even one ahead of time. */
+/* Without its chain it is not to be served, however new (amd-kds 6.4). */
+static bool
+vek_has_chain(struct upstream *up, const struct coll_key *key)
+{
+	struct coll_key chain = key_amd_chain(key->product, key->side);
+
+	return object_held(up, &chain) != NULL;
+}
+
+/* It needs no fetch, not even one ahead of time; a reference, or NULL. */
 static struct coll *
 object_new(struct upstream *up, const struct coll_key *key)
 {
-	struct coll *c = object_held(up, key);
+	struct coll *c = coll_ref(object_held(up, key));
 
-	if (c == NULL || fresh_state(c, up->config->cache.stale_max_s,
-			     clock_now()) != FRESH_NEW)
-		return NULL;
+	if (key->kind == COLL_VEK && vek_has_chain(up, key))
+		c = storage_vek_cached(up->storage, key);
+	if (c != NULL && fresh_state(c, up->config->cache.stale_max_s,
+			     clock_now()) != FRESH_NEW) {
+		coll_unref(c);
+		c = NULL;
+	}
 	return c;
 }
 
 /* --- asking ----------------------------------------------------------- */
 
 static void
+needs_told(struct waiter *w)
+{
+	struct flight *f = flight_cast(w->arg);
+
+	if (f->state == FLIGHT_NEW && w->why.err == ERR_OK)
+		flight_go(f);
+	else if (f->state == FLIGHT_NEW)
+		flight_lost(f, w->why.err, &w->why);
+	flight_unref(f);
+}
+
+/* What it cannot be judged without comes first: a question spent on what
+ * would then be thrown away is one less for others. */
+static void
 object_prepare(struct flight *f)
 {
-	flight_go(f);
+	struct object *o = object_of(f);
+	struct coll_key needs;
+
+	if (o->vendor->needs == NULL || !o->vendor->needs(&o->key, &needs) ||
+	    object_held(o->up, &needs) != NULL) {
+		flight_go(f);
+		return;
+	}
+	object_want(o->up, &needs, false,
+	    waiter_inner(o->up, f->config->cache.client_wait_ms,
+		!flight_has_client(f), needs_told, flight_ref(f)));
 }
 
 static size_t
@@ -97,7 +136,7 @@ object_request(struct flight *f, size_t mirror, struct request *out)
 char *
 source_of(const struct flight *f)
 {
-	struct span s = span_str(f->host->name);
+	struct span s = span_str(f->host->origin_name);
 
 	if (span_starts(s, "https://") && s.len > 4 &&
 	    memcmp(s.p + s.len - 4, ":443", 4) == 0)
@@ -323,6 +362,45 @@ is_refusal(enum err e)
 	return e == ERR_UP_ABSENT || e == ERR_UP_GONE || e == ERR_UP_REFUSED;
 }
 
+/* Upstream has had a certificate of this chip, so a word against it is taken
+ * less seriously (amd-kds 2.6). */
+#define KNOWN_CHIP_S 60
+
+static void
+chip_told(void *arg, enum err e, const struct why *why,
+    const struct vek_held *held, size_t n)
+{
+	struct flight *f = flight_cast(arg);
+	struct object *o = object_of(f);
+	struct upstream *up = o->up;
+
+	(void)why;
+	(void)held;
+	if (e == ERR_OK && n > 0 &&
+	    negative_get(up->negative, f->name, o->refused_at) != NULL)
+		negative_put(up->negative, f->name, &f->why,
+		    o->refused_at + KNOWN_CHIP_S);
+	flight_unref(f);
+	upstream_called(up);
+}
+
+static void
+object_refused(struct object *o)
+{
+	struct flight *f = &o->flight;
+	struct upstream *up = o->up;
+
+	o->refused_at = clock_now();
+	negative_put(up->negative, f->name, &f->why,
+	    o->refused_at + f->config->cache.negative_s);
+	if (o->key.kind != COLL_VEK || o->key.side != AMD_VCEK ||
+	    f->config->cache.negative_s <= KNOWN_CHIP_S)
+		return;
+	flight_ref(f);
+	upstream_call(up);
+	storage_veks(up->storage, key_hwid(&o->key), chip_told, f);
+}
+
 static void
 object_ended(struct flight *f)
 {
@@ -334,8 +412,7 @@ object_ended(struct flight *f)
 	if (f->why.err == ERR_OK)
 		negative_del(up->negative, f->name);
 	else if (is_refusal(f->why.err))
-		negative_put(up->negative, f->name, &f->why,
-		    clock_now() + f->config->cache.negative_s);
+		object_refused(o);
 	/* Only what upstream said or did is worth a row in the database. */
 	if (f->why.err != ERR_OK && f->why.err != ERR_UP_CLOSED &&
 	    f->why.err != ERR_UP_THROTTLED && f->why.err != ERR_SHED &&
@@ -373,6 +450,7 @@ object_known(struct upstream *up, const struct coll_key *key, bool force,
     struct waiter *w)
 {
 	const struct why *no;
+	struct coll *c;
 
 	if (up->config->mode == MODE_OFFLINE) {
 		flights_tell(&up->flights, w, ERR_OFFLINE, NULL);
@@ -385,8 +463,8 @@ object_known(struct upstream *up, const struct coll_key *key, bool force,
 		return true;
 	}
 	/* Whoever missed it in an older snapshot need not ask again. */
-	if (!force && object_new(up, key) != NULL) {
-		w->coll = coll_ref(object_new(up, key));
+	if (!force && (c = object_new(up, key)) != NULL) {
+		w->coll = c;
 		flights_tell(&up->flights, w, ERR_OK, NULL);
 		return true;
 	}
@@ -420,8 +498,9 @@ object_want(struct upstream *up, const struct coll_key *key, bool force,
 	o->up = up;
 	o->key = *key;
 	o->vendor = vendor_of(key);
+	o->flight.paced = o->vendor->paced;
 	if (flight_init(&o->flight, &up->flights, &object_job, key->text,
-		key->text, up->config, w, &why) != ERR_OK) {
+		key_log(key).s, up->config, w, &why) != ERR_OK) {
 		free(o);
 		flights_tell(&up->flights, w, why.err, &why);
 		return;

@@ -62,24 +62,28 @@ act_well(struct origin *o, const struct origin_now *now)
 }
 
 static int64_t
-doubled(int64_t min, int64_t max, int n, double jitter)
+doubled(int64_t min, int64_t max, int n)
 {
 	int64_t v = min;
 
 	while (n-- > 0 && v < max)
 		v *= 2;
-	if (v > max)
-		v = max;
-	/* A quarter either way, so that many larders do not knock at once. */
-	return (int64_t)((double)v * (0.75 + 0.5 * jitter));
+	return v > max ? max : v;
+}
+
+/* So much more or less, that many larders do not knock at once. */
+static int64_t
+spread(int64_t ms, double part, double jitter)
+{
+	return (int64_t)((double)ms * (1 - part + 2 * part * jitter));
 }
 
 static void
 act_rest(struct origin *o, const struct origin_now *now)
 {
-	o->rest_until =
-	    now->ms + doubled(ORIGIN_REST_MIN_MS, ORIGIN_REST_MAX_MS, o->rests,
-			  now->jitter);
+	o->rest_until = now->ms + spread(doubled(ORIGIN_REST_MIN_MS,
+					     ORIGIN_REST_MAX_MS, o->rests),
+				      0.25, now->jitter);
 	if (o->rests < 30)
 		o->rests++;
 }
@@ -132,18 +136,25 @@ origin_state_name(enum origin_state s)
 	return names[s];
 }
 
-/* A minute's worth may go out at once; more has to trickle. */
+/* So much may go out at once; more has to trickle. */
 static double
 bucket(const struct origin_limits *l)
 {
-	return l->rate_per_minute;
+	return l->burst > 0 ? l->burst : l->rate_per_minute;
 }
 
 void
 origin_init(struct origin *o, const struct origin_limits *l,
     const struct origin_now *now)
 {
-	*o = (struct origin){ .tokens = bucket(l), .tokens_at = now->ms };
+	*o = (struct origin){
+		.tokens = bucket(l),
+		.tokens_at = now->ms,
+		.pause_min_ms =
+		    l->pause_min_ms > 0 ? l->pause_min_ms : ORIGIN_PAUSE_MIN_MS,
+		.pause_max_ms =
+		    l->pause_max_ms > 0 ? l->pause_max_ms : ORIGIN_PAUSE_MAX_MS,
+	};
 }
 
 static void
@@ -209,12 +220,14 @@ origin_throttled(struct origin *o, const struct origin_now *now,
 	int64_t ms;
 
 	if (retry_after_s >= 0) {
-		ms = retry_after_s > ORIGIN_PAUSE_MAX_MS / 1000
-			 ? ORIGIN_PAUSE_MAX_MS
+		ms = retry_after_s > o->pause_max_ms / 1000
+			 ? o->pause_max_ms
 			 : retry_after_s * 1000;
 	} else {
-		ms = doubled(ORIGIN_PAUSE_MIN_MS, ORIGIN_PAUSE_MAX_MS,
-		    o->pauses, now->jitter);
+		/* A fifth: amd-kds 2.6. */
+		ms =
+		    spread(doubled(o->pause_min_ms, o->pause_max_ms, o->pauses),
+			0.2, now->jitter);
 		if (o->pauses < 30)
 			o->pauses++;
 	}
@@ -279,12 +292,15 @@ enum err
 origin_why(const struct origin *o, const char *name, int64_t now_ms,
     struct why *why)
 {
+	int64_t s = (o->pause_until - now_ms + 999) / 1000;
 	char since[TIME_LEN];
 
-	if (o->pause_until > now_ms)
-		return why_set(why, ERR_UP_THROTTLED, "RFC 9110 10.2.3",
-		    "%s throttles us, asked again in %" PRId64 " s", name,
-		    (o->pause_until - now_ms + 999) / 1000);
+	if (o->pause_until > now_ms) {
+		(void)why_set(why, ERR_UP_THROTTLED, "RFC 9110 10.2.3",
+		    "%s throttles us, asked again in %" PRId64 " s", name, s);
+		why->retry_s = (int)s;
+		return ERR_UP_THROTTLED;
+	}
 	time_write(o->down_at, since);
 	return why_set(why, ERR_UP_CLOSED, "upstream", "%s down since %s: %s",
 	    name, since, o->last.text);

@@ -31,6 +31,9 @@ struct origin_now {
 struct origin_limits {
 	int parallel;        /* exchanges at once */
 	int rate_per_minute; /* 0: no limit */
+	int burst;           /* at once; 0: a minute's worth */
+	/* A 429 without Retry-After; 0: those below. */
+	int64_t pause_min_ms, pause_max_ms;
 };
 
 struct origin {
@@ -41,6 +44,7 @@ struct origin {
 	int64_t rest_until;  /* ms, while DOWN */
 	int pauses;          /* 429s in a row without Retry-After */
 	int64_t pause_until; /* ms; 0: not paused */
+	int64_t pause_min_ms, pause_max_ms;
 	double tokens;
 	int64_t tokens_at; /* ms */
 	time_t down_at;    /* first failure of the present row; 0: none */

@@ -19,17 +19,6 @@
 
 /* --- where ------------------------------------------------------------ */
 
-/* A configured URL is scheme, host and port; a slash may follow. */
-static struct span
-pcs_base(const char *url)
-{
-	struct span s = span_str(url);
-
-	while (s.len > 0 && s.p[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 /* Intel's own service has no rootcacrl route; every other mirror is a cache
  * and has one. */
 static bool
@@ -129,16 +118,6 @@ pcs_path(struct buf *b, const struct coll_key *key)
 	}
 }
 
-static void
-pcs_url(struct request *out, struct buf *url)
-{
-	out->url = xstrndup(url->p, url->len);
-	out->origin = origin_of(out->url);
-	must(out->origin != NULL); /* the configuration has seen to it */
-	out->body_max = OBJECT_MAX;
-	buf_free(url);
-}
-
 /* Only where it is configured, and never empty (pcs-upstream 1). */
 static void
 pcs_key(const struct config *c, struct request *out)
@@ -160,16 +139,16 @@ pcs_request(const struct config *c, const struct coll_key *key, size_t mirror,
 	if (key->kind == COLL_ROOT_CRL && mirror < crl->n) {
 		/* Another host's: the API key is none of its business. */
 		buf_str(&url, crl->v[mirror]);
-		pcs_url(out, &url);
+		vendor_url(out, &url, OBJECT_MAX);
 		return;
 	}
 	if (key->kind == COLL_ROOT_CRL)
 		buf_span(&url,
-		    pcs_base(pcs_root_crl_cache(c, mirror - crl->n)));
+		    vendor_base(pcs_root_crl_cache(c, mirror - crl->n)));
 	else
-		buf_span(&url, pcs_base(c->upstream.pcs.urls.v[mirror]));
+		buf_span(&url, vendor_base(c->upstream.pcs.urls.v[mirror]));
 	pcs_path(&url, key);
-	pcs_url(out, &url);
+	vendor_url(out, &url, OBJECT_MAX);
 	pcs_key(c, out);
 }
 
@@ -204,7 +183,7 @@ pcs_platform_request(const struct config *c, const struct platform_ask *ask,
 
 	*out = (struct request){ 0 };
 	must(mirror < c->upstream.pcs.urls.n);
-	buf_span(&url, pcs_base(c->upstream.pcs.urls.v[mirror]));
+	buf_span(&url, vendor_base(c->upstream.pcs.urls.v[mirror]));
 	buf_str(&url, SGX_V4 "/pckcerts");
 	if (manifest) {
 		out->body = pcs_manifest_body(ask);
@@ -215,7 +194,7 @@ pcs_platform_request(const struct config *c, const struct platform_ask *ask,
 		buf_printf(&url, "&pceid=%s", ask->id.pce_id);
 		request_header(out, "PPID-Encryption-Key", "RSA-3072");
 	}
-	pcs_url(out, &url);
+	vendor_url(out, &url, OBJECT_MAX);
 	pcs_key(c, out);
 }
 
@@ -366,5 +345,5 @@ pcs_first(const struct coll_key *key, struct coll_key *out)
 	return true;
 }
 
-const struct vendor vendor_pcs = { "pcs", pcs_mirrors, pcs_request, pcs_reply,
-	pcs_first };
+const struct vendor vendor_pcs = { "pcs", false, pcs_mirrors, pcs_request,
+	pcs_reply, NULL, pcs_first };

@@ -219,9 +219,9 @@ item_failed(struct plan *p, struct item *i, const struct why *why)
 	case ERR_UP_REFUSED:
 		item_unwant(p, i);
 		if (item_held(i))
-			log_event(LOG_WARN, "withdrawn", "object", i->key.text,
-			    "reason", err_token(why->err), "text", why->text,
-			    NULL);
+			log_event(LOG_WARN, "withdrawn", "object",
+			    key_log(&i->key).s, "reason", err_token(why->err),
+			    "text", why->text, NULL);
 		item_at(p, i, now + ABSENT_S);
 		return;
 	default:
@@ -308,6 +308,19 @@ plan_eval_num(struct plan *p, const struct coll *c)
 		plan_lists_of(p, c->key.fmspc);
 }
 
+/* What is held speaks for another object, to be asked for in some seconds
+ * from now if it is not held. */
+static void
+plan_also(struct plan *p, const struct coll_key *key, int min_s, int max_s)
+{
+	struct item *i = item_get(p, key);
+
+	i->sibling_round = p->round;
+	if (i->due.place == 0 && !i->running && object_held(p->up, key) == NULL)
+		item_at(p, i,
+		    clock_now() + min_s + (time_t)(dice() * (max_s - min_s)));
+}
+
 /*
  * Both flavours of the TCB infos of every FMSPC in use (pcs-upstream 7).  In
  * req mode a registration says which ones it wants, and nobody else.
@@ -317,13 +330,17 @@ plan_sibling(struct plan *p, const struct coll_key *k)
 {
 	struct coll_key other = key_tcbinfo(k->tee, 4, k->fmspc,
 	    k->update == UPDATE_EARLY ? UPDATE_STANDARD : UPDATE_EARLY, 0);
-	struct item *i = item_get(p, &other);
 
-	i->sibling_round = p->round;
-	if (i->due.place == 0 && !i->running)
-		item_at(p, i,
-		    clock_now() + SIBLING_MIN_S +
-			(time_t)(dice() * (SIBLING_MAX_S - SIBLING_MIN_S)));
+	plan_also(p, &other, SIBLING_MIN_S, SIBLING_MAX_S);
+}
+
+/* Whether a chain that is held is revoked, its list says (amd-kds 5). */
+static void
+plan_crl_of(struct plan *p, const struct coll_key *chain)
+{
+	struct coll_key crl = key_amd_crl(chain->product, chain->side);
+
+	plan_also(p, &crl, 0, RETRY_MIN_S);
 }
 
 static void
@@ -347,6 +364,8 @@ plan_visit(void *arg, struct coll *c)
 		item_at(p, i, fresh_due_at(c, dice()));
 	}
 	i->fetched_at = c->fetched_at;
+	if (k->kind == COLL_AMD_CHAIN)
+		plan_crl_of(p, k);
 	if (k->kind != COLL_TCBINFO || k->update == UPDATE_NUMBER)
 		return;
 	if (p->up->config->mode == MODE_LAZY)
@@ -432,6 +451,26 @@ plan_refetch(struct plan *p, const struct platform_id *id)
 	negative_put(p->refetched, name.s, &none, now + REFETCH_S);
 	plan_list(p, id);
 	plan_kick(p);
+}
+
+static void
+renew_told(struct waiter *w)
+{
+	(void)w; /* whoever serves it looks for the new one himself */
+}
+
+void
+plan_renew(struct plan *p, const struct coll_key *key)
+{
+	struct why none = { 0 };
+	time_t now = clock_now();
+
+	if (p->stopped || p->up->config->mode == MODE_OFFLINE ||
+	    negative_get(p->refetched, key->text, now) != NULL)
+		return;
+	negative_put(p->refetched, key->text, &none, now + REFETCH_S);
+	object_want(p->up, key, true,
+	    waiter_inner(p->up, -1, true, renew_told, NULL));
 }
 
 static void
@@ -632,9 +671,9 @@ item_json(const struct item *i)
 	json_t *j;
 
 	time_write(i->due.at, at);
-	j = json_pack("{s:s, s:b, s:s, s:s, s:I}", "item", i->key.text, "held",
-	    item_held(i), "next_at", at, "reason", err_token(i->last.err),
-	    "fails", (json_int_t)i->fails);
+	j = json_pack("{s:s, s:b, s:s, s:s, s:I}", "item", key_log(&i->key).s,
+	    "held", item_held(i), "next_at", at, "reason",
+	    err_token(i->last.err), "fails", (json_int_t)i->fails);
 	must(j != NULL);
 	json_object_set_new(j, "text", json_string(i->last.text));
 	return j;

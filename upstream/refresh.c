@@ -111,10 +111,12 @@ batch_failed(struct batch *b, const struct task *t, const struct why *why)
 	struct platform_label label;
 	struct platform_id id;
 	const char *name = label.s;
+	struct key_log object;
 	json_t *j, *text;
 
 	if (t->key != NULL) {
-		name = t->key->text;
+		object = key_log(t->key);
+		name = object.s;
 	} else {
 		id = task_platform(t);
 		label = platform_label(&id);

@@ -7,6 +7,7 @@
 #define UPSTREAM_ROOM_H
 
 #include "config/base/clock.h"
+#include "upstream/again.h"
 #include "upstream/budget.h"
 #include "upstream/flight.h"
 #include "upstream/hosts.h"
@@ -29,6 +30,7 @@ struct upstream {
 	struct flights flights;
 	struct negative *negative;
 	struct budget *budget;
+	struct again *again;
 	struct snap *snap; /* the newest; NULL before the first */
 	struct plan *plan;
 
@@ -126,6 +128,8 @@ void plan_recovered(void *plan);
 void plan_tick(struct plan *, struct teller *);
 /* Fetch a platform's list again in the background, hourly at the most. */
 void plan_refetch(struct plan *, const struct platform_id *);
+/* Fetch an object again in the background, hourly at the most. */
+void plan_renew(struct plan *, const struct coll_key *);
 json_t *plan_json(const struct plan *); /* new reference */
 /* Items in the due queue. Any thread. */
 size_t plan_len(const struct plan *);

@@ -13,6 +13,15 @@ struct loop;
 
 #define REQUEST_HEADERS 6
 
+/* The requests to one origin that are paced together (hosts.h). */
+enum lane {
+	LANE_ALL,  /* whatever has no pace of its own */
+	LANE_KDS,  /* AMD's chains and lists, which have to come through while
+	    VCEKs are throttled */
+	LANE_VCEK, /* VCEKs: signed on demand, and few a minute */
+	LANE_N
+};
+
 /* A question. Everything in it is owned (request_fini). */
 struct request {
 	char *url;
@@ -21,6 +30,8 @@ struct request {
 	char *header[REQUEST_HEADERS]; /* "Name: value" */
 	struct blob *body;             /* POST; NULL: GET */
 	size_t body_max;               /* of the answer */
+	long timeout_ms;               /* 0: upstream.timeout_ms */
+	enum lane lane;                /* which pace it has to keep */
 };
 
 void request_header(struct request *, const char *name, const char *value);

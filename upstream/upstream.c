@@ -186,6 +186,9 @@ upstream_check(const struct config *c, struct why *why)
 	if ((e = urls_check(&c->upstream.pcs.urls, "upstream.pcs.urls", why)) !=
 	    ERR_OK)
 		return e;
+	if ((e = urls_check(&c->upstream.kds.urls, "upstream.kds.urls", why)) !=
+	    ERR_OK)
+		return e;
 	return urls_check(&c->upstream.pcs.root_crl_urls,
 	    "upstream.pcs.root_crl_urls", why);
 }
@@ -209,9 +212,11 @@ upstream_new(struct config *config, struct storage *storage,
 	up->negative = negative_new(NEGATIVE_MAX);
 	up->asked = negative_new(64);
 	up->budget = budget_new(BUDGET_MAX);
+	up->again = again_new(AGAIN_MAX);
 	flights_init(&up->flights, up->loop, up->transport, up->hosts);
 	up->flights.max_waiters = (size_t)config->upstream.max_waiters;
 	up->flights.budget = up->budget;
+	up->flights.again = up->again;
 	up->flights.idle = upstream_idle;
 	up->flights.idle_arg = up;
 	up->plan = plan_new(up);
@@ -245,6 +250,7 @@ upstream_free(struct upstream *up)
 	negative_free(up->negative);
 	negative_free(up->asked);
 	budget_free(up->budget);
+	again_free(up->again);
 	blob_unref(up->root_hint);
 	snap_unref(up->snap);
 	loop_free(up->loop);
@@ -397,6 +403,24 @@ upstream_refetch(struct upstream *up, const struct platform_id *id)
 
 	c->id = *id;
 	msg_send(up->loop, &c->msg, refetch_run);
+}
+
+static void
+renew_run(struct msg *m)
+{
+	struct call *c = msg_of(m, struct call, msg);
+
+	plan_renew(c->up->plan, &c->key);
+	call_free(c);
+}
+
+void
+upstream_renew(struct upstream *up, const struct coll_key *key)
+{
+	struct call *c = call_new(up);
+
+	c->key = *key;
+	msg_send(up->loop, &c->msg, renew_run);
 }
 
 static void

@@ -71,6 +71,9 @@ void upstream_platform(struct upstream *, uint32_t source,
  */
 void upstream_refetch(struct upstream *, const struct platform_id *);
 
+/* The same for an object that is held and due: at most once an hour. */
+void upstream_renew(struct upstream *, const struct coll_key *);
+
 /*
  * A pckcerts list for somebody behind us (pccs-api 10): asked for with the
  * PPID or manifest of the ask, judged, not kept.  The ask has no QE-ID.

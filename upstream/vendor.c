@@ -8,10 +8,35 @@
 const struct vendor *
 vendor_of(const struct coll_key *key)
 {
-	must(key->kind < COLL_N);
-	/* Every kind there is comes from Intel; the next vendor's kinds get
-	 * their case here. */
-	return &vendor_pcs;
+	switch (key->kind) {
+	case COLL_AMD_CHAIN:
+	case COLL_AMD_CRL:
+	case COLL_VEK:
+		return &vendor_kds;
+	default:
+		must(key->kind < COLL_N);
+		return &vendor_pcs;
+	}
+}
+
+struct span
+vendor_base(const char *url)
+{
+	struct span s = span_str(url);
+
+	while (s.len > 0 && s.p[s.len - 1] == '/')
+		s.len--;
+	return s;
+}
+
+void
+vendor_url(struct request *out, struct buf *url, size_t body_max)
+{
+	out->url = xstrndup(url->p, url->len);
+	out->origin = origin_of(out->url);
+	must(out->origin != NULL); /* the configuration has seen to it */
+	out->body_max = body_max;
+	buf_free(url);
 }
 
 /*
@@ -98,6 +123,7 @@ vendor_try_next(enum err e)
 	case ERR_NOT_ASKED:
 	case ERR_OLDER:
 	case ERR_NO_ROOT:
+	case ERR_NO_CHAIN:
 	case ERR_UP_AUTH:
 	case ERR_UP_THROTTLED:
 	case ERR_UP_ERROR:

@@ -1,8 +1,8 @@
 /*
  * How one vendor's service is asked: requests and what answers mean.  No
  * transport and no cache: pure functions of the configuration, the key and
- * the bytes.  pcs.c is Intel's; another vendor is another struct vendor and
- * its row in vendor_of().  Any thread.  Private to upstream/.
+ * the bytes.  pcs.c is Intel's, kds.c is AMD's; another vendor is another
+ * struct vendor and its row in vendor_of().  Any thread.  Private to upstream/.
  */
 #ifndef UPSTREAM_VENDOR_H
 #define UPSTREAM_VENDOR_H
@@ -14,6 +14,8 @@
 
 struct vendor {
 	const char *name;
+	/* The same object is not asked for again too soon (again.h). */
+	bool paced;
 	/* How many mirrors can be asked for this object, in their order. */
 	size_t (*mirrors)(const struct config *, const struct coll_key *);
 	/* The question as put to one of them; *out is the caller's. */
@@ -25,6 +27,10 @@ struct vendor {
 	 */
 	enum err (*reply)(const struct coll_key *, const struct reply *,
 	    struct coll_raw *out, struct why *);
+	/* The object without which this one cannot be judged at all (its
+	 * issuer), to be had before this one is asked for; false: none.  NULL:
+	 * no object of this vendor has one. */
+	bool (*needs)(const struct coll_key *, struct coll_key *out);
 	/* The object that has to have been asked for before this one is
 	 * judged (its revocation list); false: none. */
 	bool (*first)(const struct coll_key *, struct coll_key *out);
@@ -33,11 +39,24 @@ struct vendor {
 /* Who gives objects of this kind. */
 const struct vendor *vendor_of(const struct coll_key *);
 
+/* A configured URL is scheme, host and port; a slash may follow, which is not
+ * part of what is given. */
+struct span vendor_base(const char *url);
+/* Set url, origin and the most an answer may have; the buf is taken. */
+void vendor_url(struct request *out, struct buf *url, size_t body_max);
+
 /* What an HTTP status means (pcs-upstream 2), with the reason of a mirror
  * that is a larder itself. */
 enum err vendor_status(const struct reply *, struct why *);
 /* Another mirror may know better; else it is the last word. */
 bool vendor_try_next(enum err);
+
+/* --- AMD KDS ---------------------------------------------------------- */
+
+extern const struct vendor vendor_kds;
+
+/* Path and query in their canonical form (amd-kds 2.4), appended. */
+void kds_target(const struct coll_key *, struct buf *out);
 
 /* --- Intel PCS v4 ----------------------------------------------------- */
 

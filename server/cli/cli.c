@@ -15,8 +15,6 @@ static const struct cli_command *const tables[] = {
 	cli_ask_commands,
 	cli_move_commands,
 	cli_collect_commands,
-	cli_verify_commands,
-	cli_inspect_commands,
 	cli_token_commands,
 	cli_key_commands,
 	cli_tls_commands,

@@ -69,7 +69,8 @@ house_json(const struct house *h, const struct house_opts *o)
 	buf_printf(&b, "]},\"kds\":{\"urls\":[\"%s\"", sim_url(h->sim));
 	if (o->mirror != NULL)
 		buf_printf(&b, ",\"%s\"", sim_url(o->mirror));
-	buf_printf(&b, "]}%s%s},", o->upstream == NULL ? "" : ",",
+	buf_printf(&b, "]%s%s}%s%s},", o->kds == NULL ? "" : ",",
+	    or (o->kds, ""), o->upstream == NULL ? "" : ",",
 	    or (o->upstream, ""));
 	if (!o->real_roots)
 		add_trust(&b, h);

@@ -20,6 +20,7 @@ struct house_opts {
 	const char *mode;     /* "lazy" */
 	const char *cache;    /* inside cache{}: "" */
 	const char *upstream; /* inside upstream{}, beside pcs and kds: "" */
+	const char *kds;      /* inside kds{}, beside its urls: "" */
 	const char *limits;   /* inside limits{}: "" */
 	/* listen[]: one on 127.0.0.1 that serves pccs, ops, admin */
 	const char *listen;
