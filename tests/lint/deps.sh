@@ -35,9 +35,11 @@ for f in $(git ls-files 'config/*.[ch]' 'storage/*.[ch]' 'upstream/*.[ch]' \
 		esac
 	done
 done
-for h in 'sqlite3.h:storage/sqlite.c' 'curl/curl.h:upstream/curl.c'; do
+# pccs_db.c reads a database that is somebody else's.
+for h in 'sqlite3.h:storage/sqlite.c server/cli/pccs_db.c' 'curl/curl.h:upstream/curl.c'; do
 	for f in $(git grep -l "#include <${h%%:*}>" -- config storage upstream server); do
-		[ "$f" = "${h##*:}" ] || say "$f: includes ${h%%:*}; only ${h##*:} may"
+		case " ${h##*:} " in *" $f "*) continue ;; esac
+		say "$f: includes ${h%%:*}; only ${h##*:} may"
 	done
 done
 exit $bad
