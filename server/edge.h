@@ -254,6 +254,7 @@ struct worker {
 	struct upstream *upstream;
 	const struct routes *routes;
 	struct config *config;
+	struct prefetch *prefetch; /* the first worker's; or NULL */
 	struct callers *callers; /* of this configuration */
 	struct jwt_keys *keys;   /* NULL: no listener serves "verify" */
 	struct snap *snap;
@@ -327,8 +328,6 @@ void listen_unlink(const char *address);
 enum admit server_admit(struct server *, const struct config *,
     uint32_t source);
 void server_leave(struct server *, bool shed, uint32_t source);
-/* An open request whose connection has ended, and its end. */
-void server_orphan(struct server *, int change);
 /*
  * Have a request's token hashed on the server's own thread; conn_proved() is
  * called on the worker's.  False: too many are waiting.

@@ -7,6 +7,7 @@
 #include "config/base/metric.h"
 #include "config/base/must.h"
 #include "server/callers.h"
+#include "server/prefetch.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -424,6 +425,8 @@ worker_order(struct worker *w, struct config *config, struct jwt_keys *keys,
 		l->tls = v[i].tls;
 	}
 	listeners_reap(w, listener_used);
+	if (w->prefetch != NULL && !w->draining)
+		prefetch_start(w->prefetch);
 }
 
 /* --- the end ---------------------------------------------------------- */
@@ -452,6 +455,8 @@ worker_drain(struct worker *w)
 	struct listener *l;
 
 	w->draining = true;
+	if (w->prefetch != NULL)
+		prefetch_stop(w->prefetch);
 	for (l = w->listeners; l != NULL; l = l->next)
 		listener_finish(l);
 	timer_clear(w->pause);
@@ -482,6 +487,9 @@ worker_new(struct server *server, unsigned number, const struct routes *routes,
 	w->loop = loop_new(name);
 	w->sweep = timer_new(w->loop, sweep_cb, w);
 	w->pause = timer_new(w->loop, pause_cb, w);
+	/* One of them is enough, and it needs somebody to ask. */
+	if (number == 0 && upstream != NULL)
+		w->prefetch = prefetch_new(w);
 	TAILQ_INIT(&w->conns);
 	TAILQ_INIT(&w->heads.conns);
 	TAILQ_INIT(&w->idles.conns);
@@ -512,6 +520,7 @@ worker_free(struct worker *w)
 	listeners_reap(w, listener_none);
 	timer_free(w->sweep);
 	timer_free(w->pause);
+	prefetch_free(w->prefetch);
 	snap_unref(w->snap);
 	jwt_keys_unref(w->keys);
 	callers_free(w->callers);

@@ -25,4 +25,8 @@ struct upstream *worker_upstream(struct worker *);
 struct loop *worker_loop(struct worker *);
 struct server *worker_server(struct worker *);
 
+/* Something is under way that no connection stands for, +1, or has ended,
+ * -1: the end of the server waits for it. Any thread. */
+void server_orphan(struct server *, int change);
+
 #endif
