@@ -159,6 +159,15 @@ const struct base_world *baseline_world(const struct baseline *, enum tee);
  */
 const struct base_pick *baseline_pick(const struct baseline *,
     const char *listen, enum tee, const char *fmspc);
+/* When time alone changes something in it; 0: never. */
+time_t baseline_next(const struct baseline *);
+/* What is to be fetched so that wanted numbers become whole. */
+const struct coll_key *baseline_wants(const struct baseline *, size_t *n);
+/* Is a version by number to be renewed?  Not once Intel signs it no longer
+ * and nobody gets it. */
+bool baseline_renews(const struct baseline *, const struct coll_key *);
+/* Does any rule count days from the recovery events? */
+bool baseline_lags(const struct baseline *);
 /* FMSPCs on this listener may have different numbers. */
 bool baseline_differs(const struct baseline *, const char *listen);
 
@@ -169,6 +178,8 @@ bool baseline_differs(const struct baseline *, const char *listen);
  */
 struct coll *snap_numbered(const struct snap *, const struct coll_key *family,
     uint32_t number);
+/* Whose evaluation numbers a TCB info or identity has. */
+enum tee key_tee(const struct coll_key *);
 /* The same object's key with another version. */
 struct coll_key key_version_as(const struct coll_key *, enum update,
     uint32_t number);
@@ -183,6 +194,9 @@ bool baseline_amd(const struct baseline *, enum amd_product, const char *chip,
     struct base_amd_min *out);
 
 /* --- calls (storage.h says how they work) ------------------------------ */
+
+/* baseline_next() is over: publish what follows from it. */
+void storage_baseline_due(struct storage *, store_done_fn, void *arg);
 
 /* GET /v1/baseline: {"revision", "rules", "numbers", "effective"}. */
 void storage_baseline(struct storage *, store_text_fn, void *arg);

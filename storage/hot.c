@@ -8,6 +8,7 @@
 #include "config/base/metric.h"
 #include "config/base/must.h"
 #include "storage/amd.h"
+#include "storage/baseline_int.h"
 #include "storage/issuer.h"
 #include "storage/snap.h"
 #include "storage/veks.h"
@@ -107,7 +108,7 @@ hot_publish(struct storage *st)
 
 	while (map_next(&it, &key, &value))
 		v[n++] = value;
-	snap_publish(st, snap_new(v, n));
+	snap_publish(st, snap_new(v, n, baseline_publish(st)));
 	free(v);
 }
 
@@ -287,6 +288,7 @@ hot_take(struct storage *st, struct coll *c, struct why *why)
 		info = hot_select_info(st, c->key.fmspc);
 		levels = info == NULL ? 0 : levels_id(info);
 	}
+	baseline_retain(st, old, c);
 	old = map_put(st->hot, span_str(c->key.text), c);
 	metric_inc(M_ADMITTED);
 	attempt_succeeded(st, c->key.text);

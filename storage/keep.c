@@ -5,6 +5,7 @@
 #include "config/base/log.h"
 #include "config/base/must.h"
 #include "storage/amd.h"
+#include "storage/baseline_int.h"
 #include "storage/fleet.h"
 #include "storage/veks.h"
 
@@ -104,6 +105,7 @@ keep_tick(struct storage *st)
 		impact_publish(st);
 	if (clock_now() - st->amd_checked_at >= 86400)
 		amd_recheck(st);
+	baseline_tick(st);
 	if (st->ops->readonly(st->db))
 		return;
 	attempt_flush(st);

@@ -137,5 +137,25 @@
 	"CREATE INDEX vek_end ON vek (not_after);"                             \
 	"CREATE INDEX vlek_tcb ON vek (product, tcb) WHERE side = 'vlek';"
 
+/* The TCB baseline: rules set at run time by revision, numbers served. */
+#define SCHEMA_BASELINE                                                        \
+	"CREATE TABLE baseline_change ("                                       \
+	"  revision INTEGER PRIMARY KEY,"                                      \
+	"  at INTEGER NOT NULL,"                                               \
+	"  who TEXT NOT NULL,"                                                 \
+	"  verb TEXT NOT NULL,"                                                \
+	"  reason TEXT NOT NULL,"                                              \
+	"  before TEXT NOT NULL,"                                              \
+	"  after TEXT NOT NULL,"                                               \
+	"  impact TEXT"                                                        \
+	");"                                                                   \
+	"CREATE TABLE baseline_now ("                                          \
+	"  kind INTEGER NOT NULL,"                                             \
+	"  name TEXT NOT NULL,"                                                \
+	"  tee TEXT NOT NULL,"                                                 \
+	"  number INTEGER NOT NULL,"                                           \
+	"  PRIMARY KEY (kind, name, tee)"                                      \
+	") WITHOUT ROWID;"
+
 const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
-	NULL };
+	SCHEMA_BASELINE, NULL };

@@ -1,5 +1,7 @@
 #include "storage/snap.h"
 
+#include "storage/baseline_int.h"
+
 #include "config/base/map.h"
 #include "config/base/must.h"
 
@@ -10,11 +12,12 @@
 struct snap {
 	_Atomic unsigned refs;
 	size_t n, mask;
+	struct baseline *baseline;
 	struct coll *slot[]; /* mask + 1, at most half of them used */
 };
 
 struct snap *
-snap_new(struct coll *const *v, size_t n)
+snap_new(struct coll *const *v, size_t n, struct baseline *baseline)
 {
 	struct snap *s;
 	size_t cap = 16, i, at;
@@ -24,6 +27,7 @@ snap_new(struct coll *const *v, size_t n)
 	s = xcalloc(1, sizeof(*s) + cap * sizeof(s->slot[0]));
 	atomic_init(&s->refs, 1);
 	s->n = n;
+	s->baseline = baseline_ref(baseline);
 	s->mask = cap - 1;
 	for (i = 0; i < n; i++) {
 		at = v[i]->hash & s->mask;
@@ -60,6 +64,12 @@ snap_each(const struct snap *s, void (*fn)(void *arg, struct coll *), void *arg)
 			fn(arg, s->slot[i]);
 }
 
+const struct baseline *
+snap_baseline(const struct snap *s)
+{
+	return s->baseline;
+}
+
 size_t
 snap_len(const struct snap *s)
 {
@@ -88,5 +98,6 @@ snap_unref(struct snap *s)
 		return;
 	for (i = 0; i <= s->mask; i++)
 		coll_unref(s->slot[i]);
+	baseline_unref(s->baseline);
 	free(s);
 }

@@ -7,7 +7,10 @@
 
 #include "storage/storage.h"
 
-/* Of n records with different keys; takes a reference to each. */
-struct snap *snap_new(struct coll *const *v, size_t n);
+struct baseline;
+
+/* Of n records with different keys; takes a reference to each, and to the
+ * baseline (may be NULL). */
+struct snap *snap_new(struct coll *const *v, size_t n, struct baseline *);
 
 #endif

@@ -5,6 +5,7 @@
 #include "config/base/metric.h"
 #include "config/base/must.h"
 #include "storage/amd.h"
+#include "storage/baseline_int.h"
 #include "storage/fleet.h"
 #include "storage/issuer.h"
 
@@ -175,8 +176,10 @@ store_flush(struct storage *st)
 	struct why why = { 0 };
 
 	/* Whoever waits has been told, and the log says it. */
-	if (store_commit(st, &why) == ERR_OK)
+	if (store_commit(st, &why) == ERR_OK) {
 		object_flush(st);
+		baseline_flush(st);
+	}
 }
 
 static void
@@ -483,6 +486,7 @@ reload_fn(struct storage *st, void *arg)
 	vekcache_limit(st->vekcache, next->cache.vek_bytes);
 	config_unref(st->config);
 	st->config = config_ref(next);
+	baseline_reload(st);
 }
 
 void
@@ -525,6 +529,7 @@ storage_new(struct config *config)
 	st->attempts = map_new();
 	st->issuers = map_new();
 	st->fleet = fleet_new();
+	st->base = baseline_state_new(config);
 	st->waiting_end = &st->waiting;
 	st->unsaved_end = &st->unsaved;
 	must(pthread_mutex_init(&st->lock, NULL) == 0);
@@ -556,6 +561,7 @@ storage_free(struct storage *st)
 	map_free(st->hot);
 	object_unsaved_free(st);
 	attempts_free(st);
+	baseline_state_free(st->base);
 	issuers_clear(st);
 	map_free(st->issuers);
 	fleet_free(st->fleet);
@@ -593,7 +599,8 @@ storage_open(struct config *config, struct storage **out, struct why *why)
 	if ((e = anchors_load(st, config, why)) != ERR_OK ||
 	    (e = database_open(st, why)) != ERR_OK ||
 	    (e = attempt_load(st, why)) != ERR_OK ||
-	    (e = keep_count(st, why)) != ERR_OK)
+	    (e = keep_count(st, why)) != ERR_OK ||
+	    (e = baseline_load(st, why)) != ERR_OK)
 		goto out;
 	st->root = anchors_intel_root(st->anchors);
 	if ((e = hot_load(st, why)) != ERR_OK)

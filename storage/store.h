@@ -40,6 +40,7 @@
 struct fleet;
 struct subscriber;
 struct unsaved;
+struct base_state;
 
 /* A failure after the last success, by object. */
 struct attempt {
@@ -83,6 +84,7 @@ struct storage {
 
 	bool veks_changed;     /* n_veks is to be counted again */
 	time_t amd_checked_at; /* the last amd_recheck() */
+	struct base_state *base;
 
 	/* any thread */
 	struct platforms *platforms;

@@ -12,6 +12,7 @@
 #include "config/base/map.h"
 #include "config/base/mbox.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 #include "upstream/sched.h"
 
 #include <stdatomic.h>
@@ -38,11 +39,11 @@ struct item {
 	struct due due;
 	struct coll_key key;
 	struct plan *plan;
-	size_t held_round;    /* of snapshots it was last in */
-	size_t sibling_round; /* the other flavour was last in */
-	time_t wanted_till;   /* a client wanted it; 0: none did */
-	time_t fetched_at;    /* of the version seen */
-	unsigned fails;       /* in a row */
+	size_t held_round;   /* of snapshots it was last in */
+	size_t wanted_round; /* something that is held last called for it */
+	time_t wanted_till;  /* a client wanted it; 0: none did */
+	time_t fetched_at;   /* of the version seen */
+	unsigned fails;      /* in a row */
 	bool running;
 	struct why last;
 };
@@ -64,7 +65,8 @@ struct plan {
 	size_t running, wanted;
 	TAILQ_HEAD(, list) lists;
 	size_t n_lists, lists_running;
-	size_t asking; /* storage for the platforms of an FMSPC */
+	size_t asking; /* storage, for the platforms of an FMSPC or the time */
+	bool baseline_due;
 	struct negative *refetched;
 	TAILQ_HEAD(, teller) tellers;
 	bool started, stopped;
@@ -315,7 +317,7 @@ plan_also(struct plan *p, const struct coll_key *key, int min_s, int max_s)
 {
 	struct item *i = item_get(p, key);
 
-	i->sibling_round = p->round;
+	i->wanted_round = p->round;
 	if (i->due.place == 0 && !i->running && object_held(p->up, key) == NULL)
 		item_at(p, i,
 		    clock_now() + min_s + (time_t)(dice() * (max_s - min_s)));
@@ -329,7 +331,7 @@ static void
 plan_sibling(struct plan *p, const struct coll_key *k)
 {
 	struct coll_key other = key_tcbinfo(k->tee, 4, k->fmspc,
-	    k->update == UPDATE_EARLY ? UPDATE_STANDARD : UPDATE_EARLY, 0);
+	    k->update == UPDATE_STANDARD ? UPDATE_EARLY : UPDATE_STANDARD, 0);
 
 	plan_also(p, &other, SIBLING_MIN_S, SIBLING_MAX_S);
 }
@@ -343,6 +345,16 @@ plan_crl_of(struct plan *p, const struct coll_key *chain)
 	plan_also(p, &crl, 0, RETRY_MIN_S);
 }
 
+/* The dates of recoveries; at once where a rule counts from them. */
+static void
+plan_numbers(struct plan *p, enum tee tee)
+{
+	struct coll_key key = key_evalnums(tee);
+	bool now = baseline_lags(snap_baseline(p->up->snap));
+
+	plan_also(p, &key, now ? 0 : SIBLING_MIN_S, now ? 0 : SIBLING_MAX_S);
+}
+
 static void
 plan_visit(void *arg, struct coll *c)
 {
@@ -352,6 +364,9 @@ plan_visit(void *arg, struct coll *c)
 
 	if ((k->kind == COLL_TCBINFO || k->kind == COLL_IDENTITY) &&
 	    k->api != 4)
+		return;
+	if (k->update == UPDATE_NUMBER &&
+	    !baseline_renews(snap_baseline(p->up->snap), k))
 		return;
 	i = item_get(p, k);
 	i->held_round = p->round;
@@ -366,12 +381,26 @@ plan_visit(void *arg, struct coll *c)
 	i->fetched_at = c->fetched_at;
 	if (k->kind == COLL_AMD_CHAIN)
 		plan_crl_of(p, k);
-	if (k->kind != COLL_TCBINFO || k->update == UPDATE_NUMBER)
+	if (k->kind != COLL_TCBINFO)
 		return;
-	if (p->up->config->mode == MODE_LAZY)
+	if (p->up->config->mode == MODE_LAZY) {
 		plan_sibling(p, k);
-	if (k->tee == TEE_SGX)
+		plan_numbers(p, k->tee);
+	}
+	if (k->tee == TEE_SGX && k->update != UPDATE_NUMBER)
 		plan_eval_num(p, c);
+}
+
+/* What the baseline is about to serve is fetched before it does. */
+static void
+plan_baseline(struct plan *p)
+{
+	const struct coll_key *v;
+	size_t i, n;
+
+	v = baseline_wants(snap_baseline(p->up->snap), &n);
+	for (i = 0; i < n; i++)
+		plan_also(p, &v[i], 0, 0);
 }
 
 /* Nothing speaks for it any more. */
@@ -379,7 +408,7 @@ static bool
 item_dead(const struct item *i, time_t now)
 {
 	return !i->running && !item_held(i) &&
-	       i->sibling_round != i->plan->round && i->wanted_till <= now;
+	       i->wanted_round != i->plan->round && i->wanted_till <= now;
 }
 
 static void
@@ -395,7 +424,7 @@ plan_sweep(struct plan *p)
 	dead = xcalloc(map_len(p->items) + 1, sizeof(*dead));
 	while (map_next(&it, &key, &v)) {
 		i = v;
-		if (i->held_round != p->round && i->sibling_round != p->round &&
+		if (i->held_round != p->round && i->wanted_round != p->round &&
 		    !i->running && i->wanted_till <= now)
 			dead[n++] = i;
 	}
@@ -420,7 +449,38 @@ plan_look(struct plan *p)
 	p->snap_new = false;
 	p->round++;
 	snap_each(p->up->snap, plan_visit, p);
+	plan_baseline(p);
 	plan_sweep(p);
+}
+
+static void
+plan_due_cb(void *arg, enum err e, const struct why *why)
+{
+	struct plan *p = arg;
+
+	(void)e;
+	(void)why;
+	p->asking--;
+	p->baseline_due = false;
+	plan_kick(p);
+	upstream_called(p->up);
+}
+
+/* A day of the baseline's has come: storage works out what follows. */
+static void
+plan_days(struct plan *p, time_t now)
+{
+	time_t at;
+
+	if (p->up->snap == NULL || p->baseline_due)
+		return;
+	at = baseline_next(snap_baseline(p->up->snap));
+	if (at == 0 || at > now)
+		return;
+	p->baseline_due = true;
+	p->asking++;
+	upstream_call(p->up);
+	storage_baseline_due(p->up->storage, plan_due_cb, p);
 }
 
 /* --- lists of PCK certificates ---------------------------------------- */
@@ -635,6 +695,7 @@ plan_tick(struct plan *p, struct teller *t)
 	hosts_tick(p->up->hosts);
 	flights_tick(&p->up->flights);
 	plan_look(p);
+	plan_days(p, clock_now());
 	plan_run(p);
 }
 

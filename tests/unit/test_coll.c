@@ -719,7 +719,7 @@ START_TEST(test_a_snapshot_holds_what_it_was_made_of)
 	v[2] = admitted_doc(key_tcbinfo(TEE_SGX, 4, "00606A000000",
 				UPDATE_EARLY, 0),
 	    pki_tcbinfo(pki, &t));
-	s = snap_new(v, 3);
+	s = snap_new(v, 3, NULL);
 	ck_assert_uint_eq(snap_len(s), 3);
 	snap_each(s, count_one, &n);
 	ck_assert_uint_eq(n, 3);
@@ -731,7 +731,7 @@ START_TEST(test_a_snapshot_holds_what_it_was_made_of)
 	ck_assert_ptr_eq(snap_get(s, &absent), NULL);
 	snap_unref(snap_ref(s));
 	snap_unref(s);
-	s = snap_new(NULL, 0);
+	s = snap_new(NULL, 0, NULL);
 	ck_assert_ptr_eq(snap_get(s, &absent), NULL);
 	snap_unref(s);
 }
