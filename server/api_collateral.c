@@ -237,7 +237,11 @@ gather_start(struct req *req, const struct quoteinfo *q, enum update update)
 	for (i = 0; i < PART_N; i++) {
 		g->part[i].magic = GATHER_MAGIC;
 		g->part[i].of = g;
-		serve_find(req, &keys[i], part_cb, &g->part[i]);
+		if (i == PART_TCB_INFO || i == PART_IDENTITY)
+			serve_version(req, &keys[i], q->fmspc, part_cb,
+			    &g->part[i]);
+		else
+			serve_find(req, &keys[i], part_cb, &g->part[i]);
 	}
 	gather_part_done(g);
 }

@@ -325,6 +325,8 @@ void listen_unlink(const char *address);
  * Count a new connection from a source (hash of its address; 0: exempt):
  * serve it, tell it that we are full, or close it at once, uncounted.
  */
+/* What sources were given last; all workers share it (trail.h). */
+struct trail *server_trail(struct server *);
 enum admit server_admit(struct server *, const struct config *,
     uint32_t source);
 void server_leave(struct server *, bool shed, uint32_t source);

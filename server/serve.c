@@ -74,12 +74,10 @@ serve_nothing(const struct config *config, const struct coll_key *key,
 }
 
 void
-serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
-    void *arg)
+serve_held(const struct req *req, struct coll *held, const struct coll_key *key,
+    serve_fn fn, void *arg)
 {
-	struct worker *worker = req_worker(req);
-	const struct config *config = worker_config(worker);
-	struct coll *held = snap_get(worker_snap(worker), key);
+	const struct config *config = worker_config(req_worker(req));
 	bool may_ask = config->mode == MODE_LAZY && key->api != 3;
 	enum fresh_state state = FRESH_GONE;
 
@@ -101,6 +99,14 @@ serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
 		    arg);
 	else
 		serve_nothing(config, key, held != NULL, fn, arg);
+}
+
+void
+serve_find(const struct req *req, const struct coll_key *key, serve_fn fn,
+    void *arg)
+{
+	serve_held(req, snap_get(worker_snap(req_worker(req)), key), key, fn,
+	    arg);
 }
 
 /* --- answering -------------------------------------------------------- */
@@ -242,5 +248,8 @@ serve_coll(struct req *req, const struct coll_key *key, enum form_name form)
 	a->magic = ANSWER_MAGIC;
 	a->req = req;
 	a->form = form;
-	serve_find(req, key, answer_cb, a);
+	if (key->kind == COLL_TCBINFO || key->kind == COLL_IDENTITY)
+		serve_version(req, key, NULL, answer_cb, a);
+	else
+		serve_find(req, key, answer_cb, a);
 }

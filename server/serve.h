@@ -33,6 +33,23 @@ void serve_find(const struct req *, const struct coll_key *, serve_fn,
 /* What serve_find() does for VCEKs and VLEKs (serve_vek.c). */
 void serve_find_vek(const struct req *, const struct coll_key *, serve_fn,
     void *arg);
+/*
+ * The same for a record that is known to be what is wanted ("held" may be
+ * NULL) or is to be asked for as "key": the second half of serve_find().
+ */
+void serve_held(const struct req *, struct coll *held,
+    const struct coll_key *key, serve_fn, void *arg);
+
+/*
+ * A TCB info or identity as the baseline has it (baseline.h): a key of
+ * "standard" stands for the number of this listener and FMSPC; "early" and a
+ * number are taken as they are, unless baseline.override_requests says
+ * otherwise.  "fmspc" is for which FMSPC an identity is meant, in upper case.
+ * When that is NULL the identity goes with the TCB info that the same source
+ * was given last.
+ */
+void serve_version(struct req *, const struct coll_key *, const char *fmspc,
+    serve_fn, void *arg);
 
 /* Find it and answer the request with one of its forms, or the error. */
 void serve_coll(struct req *, const struct coll_key *, enum form_name);

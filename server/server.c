@@ -5,6 +5,7 @@
 #include "config/base/log.h"
 #include "config/base/must.h"
 #include "server/edge.h"
+#include "server/trail.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -42,6 +43,7 @@ struct server {
 	unsigned next_id;
 
 	struct caps caps;
+	struct trail *trail;
 	atomic_size_t n_orphans;
 	atomic_uint n_proofs;
 
@@ -83,6 +85,12 @@ server_orphan(struct server *s, int change)
 		atomic_fetch_add(&s->n_orphans, 1);
 	else if (atomic_fetch_sub(&s->n_orphans, 1) == 1)
 		server_changed(s);
+}
+
+struct trail *
+server_trail(struct server *s)
+{
+	return s->trail;
 }
 
 size_t
@@ -492,6 +500,7 @@ server_new(const struct route *const *lists, size_t n_lists,
 	s->storage = storage;
 	s->upstream = upstream;
 	s->routes = routes_new(lists, n_lists);
+	s->trail = trail_new();
 	must(pthread_mutex_init(&s->mu, NULL) == 0);
 	must(pthread_condattr_init(&attr) == 0);
 	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
@@ -628,5 +637,6 @@ server_free(struct server *s)
 	config_unref(s->config);
 	pthread_mutex_destroy(&s->mu);
 	pthread_cond_destroy(&s->changed);
+	trail_free(s->trail);
 	free(s);
 }

@@ -127,8 +127,7 @@ pick_waiting(struct base_pick *p, const struct base_set *set, uint32_t current,
 {
 	/* Nothing of it can be served any more: rather fetch the wanted one
 	 * piece by piece, as it is asked for. */
-	if (current == 0 || set->ends_at == 0 ||
-	    now >= set->ends_at + (time_t)hold_max_s)
+	if (set->ends_at == 0 || now >= set->ends_at + (time_t)hold_max_s)
 		return;
 	p->number = current;
 	p->held = now >= set->ends_at;
@@ -156,7 +155,7 @@ base_pick(const struct base_rule *r, const struct base_world *w,
 
 	must(r->retire != RETIRE_NONE);
 	/* Nothing is known: the first that comes says it. */
-	if (w->standard == 0 && w->early == 0 && r->follow != FOLLOW_PIN)
+	if (p.named == 0)
 		return p;
 	p.number = p.wanted = p.named;
 	set = set_of(arg, p.named);
@@ -168,7 +167,7 @@ base_pick(const struct base_rule *r, const struct base_world *w,
 	p.held = p.warning == BASE_HELD;
 	if (p.wanted != p.named)
 		set = set_of(arg, p.wanted);
-	if (!set.whole && current != p.wanted) {
+	if (!set.whole && current != 0 && current != p.wanted) {
 		set = set_of(arg, current);
 		pick_waiting(&p, &set, current, hold_max_s, now);
 	}

@@ -357,6 +357,21 @@ baseline_renews(const struct baseline *b, const struct coll_key *k)
 	return false;
 }
 
+time_t
+baseline_held_until(const struct baseline *b, enum tee tee, uint32_t number)
+{
+	const struct base_pick *p;
+	time_t until = 0;
+	size_t i;
+
+	for (i = 0; i < b->policy->n; i++) {
+		p = &b->pick[i * BASE_TEES + base_tee_index(tee)];
+		if (p->held && p->number == number && p->until > until)
+			until = p->until;
+	}
+	return until;
+}
+
 bool
 baseline_lags(const struct baseline *b)
 {

@@ -1,0 +1,193 @@
+#include "server/trail.h"
+
+#include "config/base/enc.h"
+#include "config/base/map.h"
+#include "config/base/must.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS 4096
+#define WAYS 4
+
+/*
+ * An entry is one word: who (16 bits), how many TCB infos were given whose
+ * identity was not asked for (8), the number (16), the second (24).  A word of
+ * 0 is free.  Numbers above 65535 are not kept.
+ */
+struct trail {
+	uint64_t key[2];
+	_Atomic uint64_t word[SETS][WAYS];
+};
+
+struct mark {
+	unsigned who, open, number, at;
+};
+
+#define AT_MASK 0xffffffu
+
+static uint64_t
+mark_word(struct mark m)
+{
+	return (uint64_t)m.who << 48 | (uint64_t)m.open << 40 |
+	       (uint64_t)m.number << 24 | m.at;
+}
+
+static struct mark
+mark_of(uint64_t word)
+{
+	return (struct mark){ (unsigned)(word >> 48),
+		(unsigned)(word >> 40) & 0xff, (unsigned)(word >> 24) & 0xffff,
+		(unsigned)word & AT_MASK };
+}
+
+/* Seconds since, however the clock wraps; much when it went back. */
+static unsigned
+mark_age(struct mark m, time_t now)
+{
+	return ((unsigned)now - m.at) & AT_MASK;
+}
+
+struct trail *
+trail_new(void)
+{
+	struct trail *t = xcalloc(1, sizeof(*t));
+
+	random_bytes(t->key, sizeof(t->key));
+	return t;
+}
+
+void
+trail_free(struct trail *t)
+{
+	free(t);
+}
+
+uint64_t
+trail_name(const struct trail *t, const char *peer, unsigned listener,
+    enum tee tee, bool early)
+{
+	unsigned char text[80] = { 0 };
+	size_t len = strlen(peer);
+
+	len = len < 64 ? len : 64;
+	memcpy(text, peer, len);
+	text[64] = (unsigned char)listener;
+	text[65] = (unsigned char)(listener >> 8);
+	text[66] = (unsigned char)tee;
+	text[67] = early;
+	return siphash13(t->key, span_of(text, 68));
+}
+
+static unsigned
+who_of(uint64_t name)
+{
+	/* Never 0, so that a word in use is not 0. */
+	return (unsigned)(name >> 48) | 1u;
+}
+
+/* The entry of this name; NULL. */
+static _Atomic uint64_t *
+trail_find(struct trail *t, uint64_t name, uint64_t *word)
+{
+	_Atomic uint64_t *set = t->word[name % SETS];
+	int i;
+
+	for (i = 0; i < WAYS; i++) {
+		*word = atomic_load(&set[i]);
+		if (*word != 0 && mark_of(*word).who == who_of(name))
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* Its entry, a free one, or the oldest. */
+static _Atomic uint64_t *
+trail_place(struct trail *t, uint64_t name, time_t now, uint64_t *word)
+{
+	_Atomic uint64_t *set = t->word[name % SETS], *found;
+	unsigned age, oldest = 0;
+	uint64_t w;
+	int i;
+
+	if ((found = trail_find(t, name, word)) != NULL)
+		return found;
+	for (i = 0; i < WAYS; i++) {
+		w = atomic_load(&set[i]);
+		age = w == 0 ? AT_MASK : mark_age(mark_of(w), now);
+		if (found != NULL && age <= oldest)
+			continue;
+		oldest = age;
+		found = &set[i];
+		*word = w;
+	}
+	return found;
+}
+
+void
+trail_put(struct trail *t, uint64_t name, uint32_t number, time_t now)
+{
+	_Atomic uint64_t *at;
+	struct mark m;
+	uint64_t was;
+
+	if (number == 0 || number > 0xffff)
+		return;
+	do {
+		at = trail_place(t, name, now, &was);
+		m = mark_of(was);
+		if (was == 0 || m.who != who_of(name) || m.number != number ||
+		    mark_age(m, now) > TRAIL_OPEN_S)
+			m.open = 0;
+		m.who = who_of(name);
+		m.number = number;
+		m.at = (unsigned)now & AT_MASK;
+		m.open += m.open < 255;
+	} while (!atomic_compare_exchange_weak(at, &was, mark_word(m)));
+}
+
+uint32_t
+trail_get(struct trail *t, uint64_t name, time_t now)
+{
+	struct mark m;
+	uint64_t was;
+
+	if (trail_find(t, name, &was) == NULL)
+		return 0;
+	m = mark_of(was);
+	return mark_age(m, now) <= TRAIL_S ? m.number : 0;
+}
+
+uint32_t
+trail_take(struct trail *t, uint64_t name, time_t now)
+{
+	_Atomic uint64_t *at;
+	struct mark m;
+	uint64_t was;
+
+	do {
+		if ((at = trail_find(t, name, &was)) == NULL)
+			return 0;
+		m = mark_of(was);
+		if (mark_age(m, now) > TRAIL_S)
+			return 0;
+		if (m.open == 0)
+			return m.number;
+		m.open--;
+	} while (!atomic_compare_exchange_weak(at, &was, mark_word(m)));
+	return m.number;
+}
+
+bool
+trail_open(struct trail *t, uint64_t name, uint32_t number, time_t now)
+{
+	struct mark m;
+	uint64_t was;
+
+	if (trail_find(t, name, &was) == NULL)
+		return false;
+	m = mark_of(was);
+	return m.open != 0 && m.number != number &&
+	       mark_age(m, now) <= TRAIL_OPEN_S;
+}
