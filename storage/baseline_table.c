@@ -455,29 +455,26 @@ key_version_as(const struct coll_key *k, enum update update, uint32_t number)
 	return key_identity(k->enclave, k->api, update, number);
 }
 
-/* The standard one first: mostly it is the one, and the newest. */
+/* What it was asked for as, if that has the number: mostly it does. */
 struct coll *
 snap_numbered(const struct snap *snap, const struct coll_key *family,
     uint32_t number)
 {
 	static const enum update names[] = { UPDATE_STANDARD, UPDATE_NUMBER,
 		UPDATE_EARLY };
-	struct coll *best = NULL, *c;
+	struct coll *best = snap_get(snap, family), *c;
 	struct coll_key key;
 	size_t i;
 
+	if (best != NULL && best->eval_num == number)
+		return best;
+	best = NULL;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (family->update == names[i] && names[i] != UPDATE_NUMBER)
-			key = *family;
-		else
-			key = key_version_as(family, names[i],
-			    names[i] == UPDATE_NUMBER ? number : 0);
+		key = key_version_as(family, names[i],
+		    names[i] == UPDATE_NUMBER ? number : 0);
 		c = snap_get(snap, &key);
-		if (c == NULL || c->eval_num != number)
-			continue;
-		if (names[i] == UPDATE_STANDARD)
-			return c;
-		if (best == NULL || c->next_update > best->next_update)
+		if (c != NULL && c->eval_num == number &&
+		    (best == NULL || c->next_update > best->next_update))
 			best = c;
 	}
 	return best;
