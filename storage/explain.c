@@ -2,12 +2,12 @@
  * What is held of an object or a platform, how it would be answered now, and
  * why.  A platform's identifiers appear only because they were the question.
  */
+#include "storage/explain.h"
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "storage/pck.h"
 #include "storage/register.h"
-#include "storage/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,8 @@
 /* Versions in an explanation, and in a history. */
 #define EXPLAIN_VERSIONS 10
 #define HISTORY_VERSIONS 1000
+
+#define CHIP             "chip/" /* and a hardware id of AMD's: all that is held for it */
 
 /* --- versions --------------------------------------------------------- */
 
@@ -97,7 +99,7 @@ storage_history(struct storage *st, const char *key, store_text_fn fn,
 
 /* --- objects ---------------------------------------------------------- */
 
-static json_t *
+json_t *
 answer_json(enum err e, const char *how)
 {
 	return json_pack("{s:i, s:s, s:o}", "status", err_http(e), "reason",
@@ -119,7 +121,7 @@ answer_missing(const struct storage *st, const struct coll_key *key)
 	return answer_json(ERR_OK, "not held: the first request fetches it");
 }
 
-static json_t *
+json_t *
 answer_held(const struct storage *st, const struct coll *c, time_t now)
 {
 	switch (fresh_state(c, st->config->cache.stale_max_s, now)) {
@@ -391,10 +393,14 @@ explain_work(struct job *j)
 	struct coll_key key;
 	struct why why = { 0 };
 
-	if (key_read(t->what, &key, &why) == ERR_OK)
-		explain_object(t, &key);
-	else
+	if (strncmp(t->what, CHIP, sizeof(CHIP) - 1) == 0)
+		explain_chip(t, span_str(t->what + sizeof(CHIP) - 1));
+	else if (key_read(t->what, &key, &why) != ERR_OK)
 		explain_platform(t);
+	else if (key.kind == COLL_VEK)
+		explain_vek(t, &key);
+	else
+		explain_object(t, &key);
 }
 
 void

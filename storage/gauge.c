@@ -87,6 +87,16 @@ sum_success(const struct kind_sum *s)
 	return (uint64_t)s->success;
 }
 
+/* Of AMD's endorsement keys, which no snapshot holds. */
+static void
+sum_veks(struct storage *st, struct kind_sum *sum)
+{
+	struct vekcache_stats vs = vekcache_stats(st->vekcache);
+
+	sum->n = vs.veks;
+	sum->bytes = vs.bytes;
+}
+
 struct object_gauge {
 	struct buf *b;
 	const char *name;
@@ -109,6 +119,13 @@ static int64_t
 eval_value(const struct coll *c)
 {
 	return c->eval_num;
+}
+
+static int64_t
+crl_number_value(const struct coll *c)
+{
+	return c->key.kind == COLL_AMD_CRL ? (int64_t)c->facts.amd_crl->number
+					   : 0;
 }
 
 /* A value of 0 says that the kind has none. */
@@ -143,6 +160,7 @@ objects_write(struct storage *st, struct buf *b)
 	snap = snap_ref(st->snap);
 	must(pthread_mutex_unlock(&st->lock) == 0);
 	snap_each(snap, sum_one, sum);
+	sum_veks(st, &sum[COLL_VEK]);
 	kind_gauge(b, "larder_objects", "Objects held in memory", sum, sum_n);
 	kind_gauge(b, "larder_object_bytes",
 	    "Bytes of ready-made answers of objects", sum, sum_bytes);
@@ -156,6 +174,8 @@ objects_write(struct storage *st, struct buf *b)
 	    "nextUpdate", next_value);
 	object_gauge(b, snap, "larder_object_eval_number",
 	    "tcbEvaluationDataNumber", eval_value);
+	object_gauge(b, snap, "larder_object_crl_number",
+	    "cRLNumber of AMD's lists", crl_number_value);
 	snap_unref(snap);
 }
 
@@ -181,6 +201,34 @@ platforms_write(struct storage *st, struct buf *b)
 	    "pckcert look-ups that memory could not answer", ps.misses);
 	gauge(b, "larder_platform_evicted_total", "counter",
 	    "Platforms put out of memory for lack of room", ps.evicted);
+}
+
+static void
+veks_gauges(struct storage *st, struct buf *b)
+{
+	static const enum amd_side sides[] = { AMD_VCEK, AMD_VLEK };
+	struct vekcache_stats vs = vekcache_stats(st->vekcache);
+	int i, p;
+
+	gauge_head(b, "larder_veks_stored", "gauge",
+	    "AMD's endorsement keys in the database");
+	for (i = 0; i < 2; i++)
+		for (p = 0; p < AMD_PRODUCT_N; p++)
+			buf_printf(b,
+			    "larder_veks_stored{side=\"%s\",product=\"%s\"}"
+			    " %" PRId64 "\n",
+			    amd_side_name(sides[i]),
+			    amd_product_name((enum amd_product)p),
+			    atomic_load(&st->n_veks[sides[i]][p]));
+	gauge(b, "larder_vek_hits_total", "counter",
+	    "VCEK and VLEK look-ups answered from memory", vs.hits);
+	gauge(b, "larder_vek_misses_total", "counter",
+	    "VCEK and VLEK look-ups that memory could not answer", vs.misses);
+	gauge(b, "larder_vek_evicted_total", "counter",
+	    "VCEKs and VLEKs put out of memory for lack of room", vs.evicted);
+	gauge(b, "larder_vek_trimmed_total", "counter",
+	    "VCEKs deleted because their chip had too many TCBs",
+	    (uint64_t)atomic_load(&st->veks_trimmed));
 }
 
 static void
@@ -222,6 +270,7 @@ storage_metrics(struct storage *st, struct buf *b)
 {
 	objects_write(st, b);
 	platforms_write(st, b);
+	veks_gauges(st, b);
 	queue_write(st, b);
 	impact_metrics(st, b);
 }

@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "storage/veks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +82,8 @@ json_coll(const struct storage *st, const struct coll *c, time_t now)
 	enum fresh_state state =
 	    fresh_state(c, st->config->cache.stale_max_s, now);
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I,"
-			 " s:b, s:o}",
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o,"
+			      " s:I, s:b, s:o}",
 	    "key", c->key.text, "kind", kind_name[c->key.kind], "state",
 	    fresh_name(state), "issued", json_time(c->issue_at), "next_update",
 	    json_time(c->next_update), "fetched", json_time(c->fetched_at),
@@ -91,6 +92,11 @@ json_coll(const struct storage *st, const struct coll *c, time_t now)
 	    (json_int_t)c->body->len, "revocation_unchecked",
 	    c->revocation_unchecked, "last_failure",
 	    json_attempt(map_get(st->attempts, span_str(c->key.text))));
+
+	if (c->key.kind == COLL_AMD_CRL)
+		json_object_set_new(o, "crl_number",
+		    json_integer((json_int_t)c->facts.amd_crl->number));
+	return o;
 }
 
 struct blob *
@@ -137,6 +143,22 @@ status_objects(const struct storage *st, time_t now)
 	return list;
 }
 
+/* A chip is not named to who did not ask about it. */
+static struct key_log
+missing_name(struct span text)
+{
+	struct key_log out = { "" };
+	char *name = span_dup(text);
+	struct coll_key key;
+
+	if (key_read(name, &key, NULL) == ERR_OK)
+		out = key_log(&key);
+	else
+		snprintf(out.s, sizeof(out.s), "%s", name);
+	free(name);
+	return out;
+}
+
 /* Failures of what is not held. */
 static json_t *
 status_missing(const struct storage *st)
@@ -145,15 +167,13 @@ status_missing(const struct storage *st)
 	json_t *list = json_object();
 	struct span key;
 	void *value;
-	char *name;
 
 	while (map_next(&it, &key, &value)) {
 		if (map_get(st->hot, key) != NULL ||
 		    ((struct attempt *)value)->failures == 0)
 			continue;
-		name = span_dup(key);
-		json_object_set_new(list, name, json_attempt(value));
-		free(name);
+		json_object_set_new(list, missing_name(key).s,
+		    json_attempt(value));
 	}
 	return list;
 }
@@ -183,6 +203,38 @@ status_platforms(const struct storage *st)
 }
 
 static json_t *
+status_veks_stored(const struct storage *st)
+{
+	static const enum amd_side sides[] = { AMD_VCEK, AMD_VLEK };
+	json_t *o = json_object(), *side;
+	int i, product;
+
+	for (i = 0; i < 2; i++) {
+		side = json_object();
+		for (product = 0; product < AMD_PRODUCT_N; product++)
+			json_object_set_new(side,
+			    amd_product_name((enum amd_product)product),
+			    json_integer((json_int_t)atomic_load(
+				&st->n_veks[sides[i]][product])));
+		json_object_set_new(o, amd_side_name(sides[i]), side);
+	}
+	return o;
+}
+
+static json_t *
+status_veks(const struct storage *st)
+{
+	struct vekcache_stats vs = vekcache_stats(st->vekcache);
+
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stored",
+	    status_veks_stored(st), "in_memory", (json_int_t)vs.veks, "bytes",
+	    (json_int_t)vs.bytes, "bytes_max", (json_int_t)vs.limit, "hits",
+	    (json_int_t)vs.hits, "misses", (json_int_t)vs.misses, "evicted",
+	    (json_int_t)vs.evicted, "trimmed",
+	    (json_int_t)atomic_load(&st->veks_trimmed));
+}
+
+static json_t *
 status_registrations(const struct storage *st)
 {
 	return json_pack("{s:I, s:I, s:I}", "new",
@@ -199,15 +251,16 @@ status_work(struct job *j)
 	struct storage *st = j->st;
 	time_t now = clock_now();
 
-	if (st->recount && keep_count(st, &j->why) != ERR_OK)
+	if ((st->recount && keep_count(st, &j->why) != ERR_OK) ||
+	    (st->veks_changed && veks_count(st, &j->why) != ERR_OK))
 		j->why = (struct why){ 0 };
 	t->text = json_text(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o,"
 				      " s:I}",
 	    "now", json_time(now), "mode", mode_name[st->config->mode],
 	    "database", status_database(st), "objects", status_objects(st, now),
 	    "missing", status_missing(st), "platforms", status_platforms(st),
-	    "registrations", status_registrations(st), "policies",
-	    (json_int_t)atomic_load(&st->n_policies)));
+	    "veks", status_veks(st), "registrations", status_registrations(st),
+	    "policies", (json_int_t)atomic_load(&st->n_policies)));
 	job_done(j);
 }
 

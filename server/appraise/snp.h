@@ -55,6 +55,11 @@ struct snp_report {
  */
 enum snp_err snp_report_read(struct span, uint32_t max_version,
     struct snp_report *out, struct why *) MUST_CHECK;
+/*
+ * The fields alone, of any 1184 bytes: for showing.  Versions not known are
+ * read as the nearest.  False: another length.
+ */
+bool snp_report_layout(struct span, struct snp_report *out);
 enum snp_signing_key snp_signing_key(const struct snp_report *);
 bool snp_chip_id_masked(const struct snp_report *);
 /*

@@ -161,19 +161,38 @@ is_unsigned(const struct snp_report *r)
 		   span_all(span_of(r->s, sizeof(r->s)), 0));
 }
 
+/* False: another length.  *zero: no reserved byte is set. */
+static bool
+read_layout(struct span bytes, struct snp_report *r, bool *zero)
+{
+	memset(r, 0, sizeof(*r));
+	*zero = true;
+	if (bytes.len != SNP_REPORT_LEN)
+		return false;
+	read_front(&bytes, r, zero);
+	read_back(&bytes, r, zero);
+	return true;
+}
+
+bool
+snp_report_layout(struct span bytes, struct snp_report *out)
+{
+	bool zero;
+
+	return read_layout(bytes, out, &zero);
+}
+
 enum snp_err
 snp_report_read(struct span bytes, uint32_t max_version, struct snp_report *out,
     struct why *why)
 {
-	struct snp_report r = { 0 };
-	bool zero = true;
+	struct snp_report r;
+	bool zero;
 
-	if (bytes.len != SNP_REPORT_LEN)
+	if (!read_layout(bytes, &r, &zero))
 		return fail(why, SNP_ERR_REPORT_SIZE, "snp-report 8.1");
-	read_front(&bytes, &r, &zero);
 	if (r.version < 2 || r.version > max_version)
 		return fail(why, SNP_ERR_REPORT_VERSION, "snp-report 8.2");
-	read_back(&bytes, &r, &zero);
 	zero &= (r.policy & ~SNP_POLICY_KNOWN) == 0 && (r.flags >> 5) == 0;
 	if (r.version <= VERSION_LAYOUT_MAX &&
 	    (!zero || (r.policy & SNP_POLICY_RESERVED_ONE) == 0))

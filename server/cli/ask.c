@@ -11,13 +11,15 @@
 
 /* Where to: *url is the caller's to free, *unix_path is borrowed. */
 static void
-ask_url(const struct cli *cli, const char *path, char **url,
+ask_url(const struct cli *cli, const struct cli_ask *ask, char **url,
     const char **unix_path)
 {
-	const char *server = cli_value(cli, "server");
+	const char *server = ask->server;
 	struct buf b = BUF_INIT;
 	size_t len;
 
+	if (server == NULL)
+		server = cli_value(cli, "server");
 	if (server == NULL)
 		server = getenv("LARDER_SERVER");
 	if (server == NULL || server[0] == '\0')
@@ -33,7 +35,7 @@ ask_url(const struct cli *cli, const char *path, char **url,
 	while (len > 0 && server[len - 1] == '/')
 		len--;
 	buf_add(&b, server, len);
-	buf_str(&b, path);
+	buf_str(&b, ask->path);
 	*url = span_dup(buf_view(&b));
 	buf_free(&b);
 }
@@ -93,7 +95,7 @@ cli_ask(const struct cli *cli, const struct cli_ask *ask,
 		buf_add(&type, "", 1);
 		headers[http.n_headers++] = type.p;
 	}
-	ask_url(cli, ask->path, &url, &http.unix_path);
+	ask_url(cli, ask, &url, &http.unix_path);
 	http.url = url;
 	http.headers = headers;
 	http.body = span_of(ask->body, ask->len);

@@ -16,6 +16,8 @@ static const struct cli_command *const tables[] = {
 	cli_pccs_commands,
 	cli_move_commands,
 	cli_collect_commands,
+	cli_verify_commands,
+	cli_inspect_commands,
 	cli_token_commands,
 	cli_key_commands,
 	cli_tls_commands,

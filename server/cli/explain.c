@@ -116,10 +116,13 @@ static const struct cli_opt refresh_opts[] = {
 };
 
 const struct cli_command cli_ask_commands[] = {
-	{ "explain", "KEY|QEID,PCEID", 1, 1, CLI_SERVER | CLI_TOKEN | CLI_JSON,
-	    NULL, "Say what is known of an object or a platform, and why",
+	{ "explain", "KEY|QEID,PCEID|chip/HWID", 1, 1,
+	    CLI_SERVER | CLI_TOKEN | CLI_JSON, NULL,
+	    "Say what is known of an object or a platform, and why",
 	    "KEY is as status prints it: tcb/sgx/4/00906ED50000/standard,\n"
-	    "identity/qe/4/standard, pckcrl/platform, rootcrl.\n",
+	    "identity/qe/4/standard, pckcrl/platform, rootcrl,\n"
+	    "amdchain/vcek/Milan, amdcrl/vlek/Genoa,\n"
+	    "vek/vcek/Milan/HWID/DB18000000000004.\n",
 	    cmd_explain },
 	{ "history", "KEY", 1, 1, CLI_SERVER | CLI_TOKEN | CLI_JSON, NULL,
 	    "List the versions of an object, newest first", NULL, cmd_history },

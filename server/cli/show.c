@@ -1,5 +1,6 @@
 #include "server/cli/show.h"
 
+#include "config/base/blob.h"
 #include "config/base/must.h"
 
 #include <stdlib.h>
@@ -91,7 +92,31 @@ table_free(struct table *t)
 
 /* --- any document ----------------------------------------------------- */
 
-/* A scalar as text, the caller's to free; NULL for objects and arrays. */
+static char *scalar_text(const json_t *);
+
+/* Scalars in a row; NULL when there are others among them. */
+static char *
+row_text(const json_t *array)
+{
+	struct buf b = BUF_INIT;
+	char *text = NULL, *part;
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(array, i, v)
+	{
+		if (json_is_array(v) || (part = scalar_text(v)) == NULL)
+			goto out;
+		buf_printf(&b, "%s%s", i == 0 ? "" : " ", part);
+		free(part);
+	}
+	text = b.len == 0 ? NULL : span_dup(buf_view(&b));
+out:
+	buf_free(&b);
+	return text;
+}
+
+/* As text of one line, the caller's to free; NULL: it takes more. */
 static char *
 scalar_text(const json_t *v)
 {
@@ -109,6 +134,8 @@ scalar_text(const json_t *v)
 	else if (json_is_boolean(v))
 		snprintf(text, sizeof(text), "%s",
 		    json_is_true(v) ? "yes" : "no");
+	else if (json_is_array(v))
+		return row_text(v);
 	else
 		return NULL;
 	return xstrdup(text);
@@ -125,12 +152,16 @@ flat(json_t *object)
 	return json_is_object(object);
 }
 
+#define COLUMNS_MAX 8 /* more than this is no table any more */
+
 /* Rows of flat objects that have the members of the first. */
 static bool
 rows_of_table(json_t *array)
 {
 	size_t i;
 
+	if (json_object_size(json_array_get(array, 0)) > COLUMNS_MAX)
+		return false;
 	for (i = 0; i < json_array_size(array); i++)
 		if (!flat(json_array_get(array, i)))
 			return false;

@@ -153,12 +153,31 @@ or_dash(const char *text)
 	return text == NULL ? "-" : text;
 }
 
+/* {"vcek":{"Milan":2,...},...}: all of them. */
+static long long
+veks_stored(json_t *stored)
+{
+	const char *name;
+	json_t *side, *n;
+	long long sum = 0;
+
+	json_object_foreach(stored, name, side)
+	{
+		const char *product;
+
+		json_object_foreach(side, product, n) sum +=
+		    (long long)json_integer_value(n);
+	}
+	return sum;
+}
+
 static void
 status_head(const json_t *doc, const json_t *storage, const json_t *upstream)
 {
 	const json_t *db = json_object_get(storage, "database");
 	const json_t *p = json_object_get(storage, "platforms");
 	const json_t *r = json_object_get(storage, "registrations");
+	const json_t *v = json_object_get(storage, "veks");
 	bool read_only = json_is_true(json_object_get(db, "read_only"));
 
 	printf("larder %s, mode %s, %s\n", or_dash(text_of(doc, "version")),
@@ -168,6 +187,9 @@ status_head(const json_t *doc, const json_t *storage, const json_t *upstream)
 	    read_only ? ", READ-ONLY" : "");
 	printf("platforms   %lld stored, %lld in memory\n",
 	    (long long)num_of(p, "stored"), (long long)num_of(p, "in_memory"));
+	printf("AMD keys    %lld stored, %lld in memory\n",
+	    veks_stored(json_object_get(v, "stored")),
+	    (long long)num_of(v, "in_memory"));
 	printf("registered  %lld new, %lld handed out, %lld not available\n",
 	    (long long)num_of(r, "new"), (long long)num_of(r, "handed_out"),
 	    (long long)num_of(r, "not_available"));

@@ -1,23 +1,30 @@
-/* cert_chain bodies. */
-#include "storage/verify/amd.h"
+/* cert_chain bodies, under the roots of the test PKI. */
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+#include "tests/kit/pki_amd.h"
+
+static void
+read_as(struct span body, enum amd_product product, enum amd_side side,
+    const struct amd_anchors *pins)
+{
+	struct amd_chain *chain = NULL;
+	struct why why;
+
+	(void)!amd_chain_read(body, product, side, pins, &chain, &why);
+	amd_chain_unref(chain);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-	static unsigned char pin[1][32];
-	static const struct anchors anchors = { .n = 1, .spki_sha256 = pin };
-	static const struct amd_anchors pins = { { &anchors, &anchors,
-	    &anchors } };
-	struct amd_chain *chain = NULL;
-	struct why why;
+	static struct amd_anchors pins;
+	enum amd_product i;
 
-	for (unsigned i = 0; i < AMD_PRODUCT_N; i++)
-		if (amd_chain_read(span_of(p, len), (enum amd_product)i,
-			AMD_VCEK, &pins, &chain, &why) == ERR_OK) {
-			amd_chain_unref(chain);
-			chain = NULL;
-		}
+	if (pins.by[AMD_MILAN] == NULL)
+		pins = pki_amd_anchors();
+	for (i = AMD_MILAN; i < AMD_PRODUCT_N; i++) {
+		read_as(span_of(p, len), i, AMD_VCEK, &pins);
+		read_as(span_of(p, len), i, AMD_VLEK, &pins);
+	}
 	return 0;
 }

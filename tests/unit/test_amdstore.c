@@ -8,6 +8,7 @@
 #include "tests/kit/storekit_amd.h"
 
 #include <check.h>
+#include <jansson.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -722,6 +723,145 @@ START_TEST(test_memory_is_bounded)
 }
 END_TEST
 
+/* --- for people ------------------------------------------------------- */
+
+static json_t *
+document(enum err e)
+{
+	json_t *doc;
+
+	ck_assert_int_eq(e, ERR_OK);
+	doc = json_loads(kit_text(&kit), 0, NULL);
+	ck_assert_ptr_ne(doc, NULL);
+	return doc;
+}
+
+static const json_t *
+at(const json_t *doc, const char *a, const char *b)
+{
+	return json_object_get(json_object_get(doc, a), b);
+}
+
+static const char *
+reason(const json_t *doc)
+{
+	return json_string_value(at(doc, "answer", "reason"));
+}
+
+START_TEST(test_status_counts_keys_and_names_no_chip)
+{
+	struct pki_vek spec = milan(), bad = kit_vcek_spec(AMD_MILAN, 9, 219);
+	const json_t *veks;
+	json_t *doc;
+
+	bad.lie = AMD_BAD_SIGNATURE;
+	ck_assert_int_eq(kit_amd_vek(&kit, &bad), ERR_BADSIG);
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	ck_assert(cached(&spec));
+	doc = document(kit_status(&kit));
+	veks = json_object_get(doc, "veks");
+	ck_assert_int_eq(json_integer_value(
+			     json_object_get(at(veks, "stored", "vcek"),
+				 "Milan")),
+	    1);
+	ck_assert_int_eq(json_integer_value(
+			     json_object_get(at(veks, "stored", "vlek"),
+				 "Milan")),
+	    0);
+	ck_assert_int_eq(json_integer_value(json_object_get(veks, "in_memory")),
+	    1);
+	ck_assert_int_eq(json_integer_value(json_object_get(veks, "hits")), 1);
+	/* The one that was refused is there, without its chip. */
+	ck_assert_uint_eq(json_object_size(json_object_get(doc, "missing")), 1);
+	ck_assert_ptr_ne(strstr(kit_text(&kit), "vek/vcek/Milan/#"), NULL);
+	ck_assert_ptr_eq(strstr(kit_text(&kit), "002233445566"), NULL);
+	ck_assert_ptr_ne(strstr(kit_text(&kit), "amdchain/vcek/Milan"), NULL);
+	ck_assert_ptr_ne(strstr(kit_text(&kit), "\"crl_number\": 9"), NULL);
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(test_explain_says_how_a_key_would_be_answered)
+{
+	struct pki_vek spec = milan();
+	struct coll_key key = kit_vek_key(&spec);
+	json_t *doc;
+
+	doc = document(kit_explain(&kit, key.text));
+	ck_assert_str_eq(reason(doc), "ok");
+	ck_assert_str_eq(json_string_value(at(doc, "held", "state")), "fresh");
+	ck_assert_str_eq(json_string_value(at(doc, "chain", "key")),
+	    "amdchain/vcek/Milan");
+	ck_assert_int_eq(json_integer_value(at(doc, "levels", "ucode")), 219);
+	json_decref(doc);
+	spec.spl.ucode = 200;
+	key = kit_vek_key(&spec);
+	doc = document(kit_explain(&kit, key.text));
+	ck_assert(json_is_null(json_object_get(doc, "held")));
+	json_decref(doc);
+	doc =
+	    document(kit_explain(&kit, "vek/vlek/Milan/CN=x/DB18000000000004"));
+	ck_assert_str_eq(reason(doc), "not-cached");
+	json_decref(doc);
+	doc = document(kit_explain(&kit, "amdcrl/vcek/Milan"));
+	ck_assert_str_eq(reason(doc), "ok");
+	ck_assert_uint_eq(json_array_size(json_object_get(doc, "versions")), 1);
+	json_decref(doc);
+}
+END_TEST
+
+START_TEST(test_explain_lists_what_is_held_for_a_chip)
+{
+	struct pki_vek spec = kit_vcek_spec(AMD_TURIN, 5, 81);
+	char what[64] = "chip/";
+	json_t *doc, *list;
+
+	spec.spl.fmc = 1;
+	kit_amd_chain_ok(&kit, AMD_TURIN, AMD_VCEK);
+	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+	spec.spl.ucode = 82;
+	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+	hex_lower(span_of(spec.hwid, 8), what + 5);
+	doc = document(kit_explain(&kit, what));
+	list = json_object_get(doc, "veks");
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_int_eq(json_integer_value(
+			     at(json_array_get(list, 0), "levels", "ucode")),
+	    82);
+	ck_assert_int_eq(json_integer_value(
+			     at(json_array_get(list, 1), "levels", "fmc")),
+	    1);
+	json_decref(doc);
+	ck_assert_int_eq(kit_explain(&kit, "chip/00"), ERR_PARAM);
+	ck_assert_int_eq(kit_explain(&kit, "chip/0011223344556677"), ERR_OK);
+}
+END_TEST
+
+START_TEST(test_metrics_count_keys_without_chips)
+{
+	struct pki_vek spec = milan();
+	struct buf b = BUF_INIT;
+
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	ck_assert_int_eq(kit_status(&kit), ERR_OK); /* which counts */
+	ck_assert(cached(&spec));
+	storage_metrics(kit.st, &b);
+	buf_add(&b, "", 1);
+	ck_assert_ptr_ne(strstr(b.p, "larder_veks_stored{side=\"vcek\","
+				     "product=\"Milan\"} 1\n"),
+	    NULL);
+	ck_assert_ptr_ne(strstr(b.p, "larder_objects{kind=\"vek\"} 1\n"), NULL);
+	ck_assert_ptr_ne(strstr(b.p, "larder_objects{kind=\"amdchain\"} 1\n"),
+	    NULL);
+	ck_assert_ptr_ne(strstr(b.p, "larder_vek_hits_total 1\n"), NULL);
+	ck_assert_ptr_ne(strstr(b.p, "larder_object_crl_number{object="
+				     "\"amdcrl/vcek/Milan\"} 9\n"),
+	    NULL);
+	ck_assert_ptr_eq(strstr(b.p, "002233445566"), NULL);
+	buf_free(&b);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -755,6 +895,10 @@ suite(void)
 	tcase_add_loop_test(t, test_a_tampered_row_is_not_served, 0, 3);
 	tcase_add_test(t, test_a_chip_keeps_so_many_tcbs_and_the_used_one);
 	tcase_add_test(t, test_memory_is_bounded);
+	tcase_add_test(t, test_status_counts_keys_and_names_no_chip);
+	tcase_add_test(t, test_explain_says_how_a_key_would_be_answered);
+	tcase_add_test(t, test_explain_lists_what_is_held_for_a_chip);
+	tcase_add_test(t, test_metrics_count_keys_without_chips);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -81,7 +81,7 @@ START_TEST(test_there_are_all_commands)
 		"history", "import", "export", "collateral", "token add",
 		"token list", "token revoke", "token hash", "init-tls",
 		"config check", "config dump", "collect", "key rotate",
-		"key list" };
+		"key list", "verify", "inspect" };
 	const struct cli_command *c;
 	size_t i, j;
 	bool found;

@@ -1,0 +1,156 @@
+/* larder inspect: what is this file? */
+#include "server/cli/inspect.h"
+
+#include "config/base/clock.h"
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "server/cli/show.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define FILE_MAX (8 << 20)
+#define UNUSABLE 2
+
+/* --- members of trees ------------------------------------------------- */
+
+void
+field_set(json_t *o, const char *name, json_t *value)
+{
+	must(json_object_set_new(o, name, value) == 0);
+}
+
+void
+field_hex(json_t *o, const char *name, const void *p, size_t len)
+{
+	struct buf b = BUF_INIT;
+
+	buf_hex(&b, span_of(p, len));
+	field_set(o, name, json_stringn(b.len == 0 ? "" : b.p, b.len));
+	buf_free(&b);
+}
+
+void
+field_time(json_t *o, const char *name, time_t at)
+{
+	char text[TIME_LEN];
+
+	time_write(at, text);
+	field_set(o, name, json_string(text));
+}
+
+void
+field_written(json_t *o, struct buf *text)
+{
+	json_t *part =
+	    json_loadb(text->p, text->len, JSON_REJECT_DUPLICATES, NULL);
+
+	/* Runtime data nested as deep as jansson reads is one too deep here. */
+	if (part == NULL || json_object_update(o, part) != 0)
+		field_set(o, "problem", json_string("too deep to be shown"));
+	json_decref(part);
+	buf_free(text);
+}
+
+/* --- finding out ------------------------------------------------------ */
+
+/* Line ends and blanks around and in a text: hexdumps are wrapped. */
+static struct buf
+without_blanks(struct span s)
+{
+	struct buf b = BUF_INIT;
+	size_t i, from = 0;
+
+	for (i = 0; i <= s.len; i++) {
+		if (i < s.len && !isspace(s.p[i]))
+			continue;
+		buf_add(&b, s.p + from, i - from);
+		from = i + 1;
+	}
+	return b;
+}
+
+/* The same bytes written as hex, base64 or percent-encoded. */
+static json_t *
+inspect_encoded(struct span s, unsigned depth, struct why *why)
+{
+	struct buf text = without_blanks(s), raw = BUF_INIT;
+	json_t *o = NULL;
+	bool ok;
+
+	ok = text.len > 0 && hex_read_buf(buf_view(&text), &raw) == ERR_OK;
+	if (!ok) {
+		raw.len = 0;
+		ok = text.len > 0 &&
+		     (base64_read(buf_view(&text), &raw) == ERR_OK ||
+			 (memchr(text.p, '%', text.len) != NULL &&
+			     pct_read(buf_view(&text), &raw) == ERR_OK));
+	}
+	if (ok && raw.len > 0)
+		o = inspect_any(buf_view(&raw), depth, why);
+	buf_free(&text);
+	buf_free(&raw);
+	return o;
+}
+
+static bool
+begins(struct span s, const char *text)
+{
+	while (s.len > 0 && isspace(s.p[0])) {
+		s.p++;
+		s.len--;
+	}
+	return span_starts(s, text);
+}
+
+json_t *
+inspect_any(struct span s, unsigned depth, struct why *why)
+{
+	json_t *o;
+
+	memset(why, 0, sizeof(*why));
+	if (begins(s, "-----BEGIN "))
+		return inspect_pem(s, why);
+	/* "{" is 0x7b, which no version and no DER begins with. */
+	if (begins(s, "{"))
+		return inspect_json(s, depth, why);
+	if (s.len > 2 && s.p[0] == 0x30 && s.p[1] > 0x80)
+		return inspect_der(s, why);
+	if ((o = inspect_evidence(s, why)) != NULL || why->err != ERR_OK)
+		return o;
+	if ((o = inspect_table(s, why)) != NULL || why->err != ERR_OK)
+		return o;
+	return depth == 0 ? NULL : inspect_encoded(s, depth - 1, why);
+}
+
+static int
+cmd_inspect(struct cli *cli)
+{
+	struct buf bytes = BUF_INIT;
+	struct why why = { 0 };
+	json_t *o = NULL;
+	int rc = UNUSABLE;
+
+	if (cli_read_file(cli->argv[0], FILE_MAX, &bytes, &why) != ERR_OK)
+		cli_fail(cli, "%s", why.text);
+	else if ((o = inspect_any(buf_view(&bytes), 3, &why)) != NULL)
+		rc = show_tree(cli, o);
+	else if (why.err != ERR_OK)
+		cli_fail(cli, "%s: %s", cli->argv[0], why.text);
+	else
+		cli_fail(cli, "%s: no format that is known here", cli->argv[0]);
+	json_decref(o);
+	buf_free(&bytes);
+	return rc;
+}
+
+const struct cli_command cli_inspect_commands[] = {
+	{ "inspect", "FILE", 1, 1, CLI_JSON, NULL,
+	    "Show what a file is and what stands in it",
+	    "Quotes, SNP reports, Azure's HCL reports, certificate tables,\n"
+	    "certificates, CRLs, TCB infos, identities and documents of them;\n"
+	    "binary, PEM, JSON, hex or base64.  Nothing is verified.  Exit 2\n"
+	    "when it is none of these.\n",
+	    cmd_inspect },
+	{ 0 },
+};
