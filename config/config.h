@@ -196,6 +196,14 @@ struct config {
 	} jwt;
 
 	struct {
+		int threads; /* 0: one per processor */
+		int queue;
+		int max_batch;
+		char *profiles; /* folder; NULL: no profiles */
+		char *profile;  /* that stands when none is named, or NULL */
+	} verify;
+
+	struct {
 		char *level;
 	} log;
 };

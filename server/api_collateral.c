@@ -7,6 +7,7 @@
  * application/json.  ?update=early takes the early TCB info and identity.
  */
 #include "server/api.h"
+#include "server/needs.h"
 #include "server/quoteinfo.h"
 #include "server/serve.h"
 
@@ -20,13 +21,11 @@
 
 #define GATHER_MAGIC 0x9cc51003u
 
-enum part { PART_TCB_INFO, PART_IDENTITY, PART_PCK_CRL, PART_ROOT_CRL, PART_N };
-
-static const char *const part_name[PART_N] = {
-	[PART_TCB_INFO] = "tcb_info",
-	[PART_IDENTITY] = "qe_identity",
-	[PART_PCK_CRL] = "pck_crl",
-	[PART_ROOT_CRL] = "root_ca_crl",
+static const char *const part_name[NEED_N] = {
+	[NEED_TCB_INFO] = "tcb_info",
+	[NEED_IDENTITY] = "qe_identity",
+	[NEED_PCK_CRL] = "pck_crl",
+	[NEED_ROOT_CRL] = "root_ca_crl",
 };
 
 struct gather;
@@ -42,7 +41,7 @@ struct gather_part {
 struct gather {
 	struct req *req;
 	struct quoteinfo quote;
-	struct gather_part part[PART_N];
+	struct gather_part part[NEED_N];
 	size_t waiting;
 	enum err e; /* the first failure */
 	struct why why;
@@ -53,7 +52,7 @@ gather_free(struct gather *g)
 {
 	size_t i;
 
-	for (i = 0; i < PART_N; i++)
+	for (i = 0; i < NEED_N; i++)
 		coll_unref(g->part[i].coll);
 	quoteinfo_fini(&g->quote);
 	free(g);
@@ -84,7 +83,7 @@ dates_json(const struct gather *g)
 	const struct coll *c;
 	size_t i;
 
-	for (i = 0; i < PART_N; i++) {
+	for (i = 0; i < NEED_N; i++) {
 		c = g->part[i].coll;
 		one = json_object();
 		set_time(one, "issued", c->issue_at);
@@ -101,7 +100,7 @@ gather_end(const struct gather *g)
 	time_t end = g->part[0].coll->next_update;
 	size_t i;
 
-	for (i = 1; i < PART_N; i++)
+	for (i = 1; i < NEED_N; i++)
 		if (g->part[i].coll->next_update < end)
 			end = g->part[i].coll->next_update;
 	return end;
@@ -112,7 +111,7 @@ gather_stale(const struct gather *g)
 {
 	size_t i;
 
-	for (i = 0; i < PART_N; i++)
+	for (i = 0; i < NEED_N; i++)
 		if (g->part[i].how == SERVED_STALE)
 			return true;
 	return false;
@@ -121,10 +120,10 @@ gather_stale(const struct gather *g)
 static void
 set_parts(json_t *o, const struct gather *g)
 {
-	const struct coll *tcb = g->part[PART_TCB_INFO].coll;
-	const struct coll *qe = g->part[PART_IDENTITY].coll;
-	const struct coll *crl = g->part[PART_PCK_CRL].coll;
-	const struct coll *root = g->part[PART_ROOT_CRL].coll;
+	const struct coll *tcb = g->part[NEED_TCB_INFO].coll;
+	const struct coll *qe = g->part[NEED_IDENTITY].coll;
+	const struct coll *crl = g->part[NEED_PCK_CRL].coll;
+	const struct coll *root = g->part[NEED_ROOT_CRL].coll;
 
 	set_text(o, "pck_crl_issuer_chain", blob_span(crl->chain));
 	set_text(o, "root_ca_crl", blob_span(root->form[FORM_HEX].body));
@@ -173,7 +172,7 @@ gather_answer(struct gather *g)
 	time_t now = clock_now();
 	size_t i;
 
-	for (i = 0; i < PART_N; i++) {
+	for (i = 0; i < NEED_N; i++) {
 		age = fresh_max_age(g->part[i].coll, now);
 		max_age = age < max_age ? age : max_age;
 		if (g->part[i].how == SERVED_MISS && how == SERVED_HIT)
@@ -220,28 +219,23 @@ part_cb(void *arg, enum err e, const struct why *why, struct coll *coll,
 static void
 gather_start(struct req *req, const struct quoteinfo *q, enum update update)
 {
-	enum enclave qe = q->tee == TEE_TDX ? ENCLAVE_TDQE : ENCLAVE_QE;
-	const struct coll_key keys[PART_N] = {
-		[PART_TCB_INFO] = key_tcbinfo(q->tee, 4, q->fmspc, update, 0),
-		[PART_IDENTITY] = key_identity(qe, 4, update, 0),
-		[PART_PCK_CRL] = key_pck_crl(q->ca),
-		[PART_ROOT_CRL] = key_root_crl(),
-	};
 	struct gather *g = xcalloc(1, sizeof(*g));
+	struct needs needs;
 	size_t i;
 
+	needs_intel(q->tee, q->fmspc, q->ca, update, &needs);
 	g->req = req;
 	g->quote = *q;
 	/* One for this loop: parts may be answered before it ends. */
-	g->waiting = PART_N + 1;
-	for (i = 0; i < PART_N; i++) {
+	g->waiting = NEED_N + 1;
+	for (i = 0; i < NEED_N; i++) {
 		g->part[i].magic = GATHER_MAGIC;
 		g->part[i].of = g;
-		if (i == PART_TCB_INFO || i == PART_IDENTITY)
-			serve_version(req, &keys[i], q->fmspc, part_cb,
+		if (i == NEED_TCB_INFO || i == NEED_IDENTITY)
+			serve_version(req, &needs.key[i], q->fmspc, part_cb,
 			    &g->part[i]);
 		else
-			serve_find(req, &keys[i], part_cb, &g->part[i]);
+			serve_find(req, &needs.key[i], part_cb, &g->part[i]);
 	}
 	gather_part_done(g);
 }

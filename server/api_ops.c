@@ -8,6 +8,7 @@
  */
 #include "server/api.h"
 #include "server/server.h"
+#include "server/tally.h"
 
 #include "config/base/metric.h"
 
@@ -31,6 +32,8 @@ ops_metrics(struct req *req)
 	    server_connections(worker_server(w)));
 	storage_metrics(worker_storage(w), &b);
 	upstream_metrics(worker_upstream(w), &b);
+	tally_write(server_tally(worker_server(w)),
+	    server_judges(worker_server(w)), &b);
 	reply_blob(req, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
 	    buf_blob(&b));
 }

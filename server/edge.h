@@ -15,6 +15,7 @@
 #include "server/jwt.h"
 #include "server/query.h"
 #include "server/route.h"
+#include "server/verifier.h"
 #include "server/worker.h"
 
 #include <event2/event_struct.h>
@@ -255,8 +256,9 @@ struct worker {
 	const struct routes *routes;
 	struct config *config;
 	struct prefetch *prefetch; /* the first worker's; or NULL */
-	struct callers *callers; /* of this configuration */
-	struct jwt_keys *keys;   /* NULL: no listener serves "verify" */
+	struct callers *callers;   /* of this configuration */
+	struct jwt_keys *keys;     /* NULL: no listener serves "verify" */
+	struct verifier *verifier; /* likewise */
 	struct snap *snap;
 	struct listener *listeners;
 
@@ -285,7 +287,6 @@ struct worker *worker_new(struct server *, unsigned number,
 /* Loop not started, or ended and joined. */
 void worker_free(struct worker *);
 /* May another line about a client's doing be logged now? Counts if not. */
-bool worker_may_log(struct worker *);
 const char *worker_date(struct worker *); /* for the Date header */
 /* Put into a queue of deadlines, or take out of it (NULL). */
 void worker_queue(struct worker *, struct queue *, struct conn *,
@@ -301,7 +302,7 @@ struct worker_listen {
 /* On the worker's thread: take this configuration with its keys and these
  * listeners, close the listeners that are not among them. */
 void worker_order(struct worker *, struct config *, struct jwt_keys *,
-    const struct worker_listen *, size_t n);
+    struct verifier *, const struct worker_listen *, size_t n);
 /* On the worker's thread: stop accepting, no further requests. */
 void worker_drain(struct worker *);
 /* On the worker's thread: close every connection. */

@@ -31,7 +31,7 @@ struct route {
 };
 
 extern const struct route routes_pccs[], routes_admin[], routes_ops[],
-    routes_jwks[], routes_thim[], routes_kds[];
+    routes_jwks[], routes_thim[], routes_kds[], routes_verify[];
 
 /*
  * All tables as one index, made at start and read by every worker.  The

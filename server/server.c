@@ -5,6 +5,8 @@
 #include "config/base/log.h"
 #include "config/base/must.h"
 #include "server/edge.h"
+#include "server/judges.h"
+#include "server/tally.h"
 #include "server/trail.h"
 
 #include <errno.h>
@@ -37,6 +39,8 @@ struct server {
 	unsigned n_workers;
 	struct worker **workers;
 	struct loop *prover;
+	struct judges *judges; /* NULL: no listener ever served "verify" */
+	struct tally *tally;
 
 	size_t n_bound; /* as config->listen */
 	struct bound *bound;
@@ -247,8 +251,9 @@ server_prove(struct server *s, struct conn *c, struct config *config,
 /* --- a new order: configuration, contexts, sockets -------------------- */
 
 struct plan {
-	struct config *config; /* borrowed */
-	struct jwt_keys *keys; /* NULL: nobody signs */
+	struct config *config;     /* borrowed */
+	struct jwt_keys *keys;     /* NULL: nobody signs */
+	struct verifier *verifier; /* NULL: nobody judges */
 	unsigned n_workers;
 	size_t n;
 	SSL_CTX **tls;
@@ -277,6 +282,7 @@ plan_free(struct plan *p)
 		free(p->bound[i].address);
 	}
 	jwt_keys_unref(p->keys);
+	verifier_unref(p->verifier);
 	free(p->tls);
 	free(p->bound);
 	free(p->fd);
@@ -367,8 +373,11 @@ plan_make(struct server *s, struct config *config, struct plan **out,
 	size_t i;
 
 	/* What can be refused without a trace goes first. */
-	if (config_serves(config, SERVE_VERIFY))
+	if (config_serves(config, SERVE_VERIFY)) {
 		e = jwt_keys_open(config, clock_now(), &p->keys, why);
+		if (e == ERR_OK)
+			e = verifier_new(config, &p->verifier, why);
+	}
 	for (i = 0; i < p->n && e == ERR_OK; i++) {
 		l = &config->listen[i];
 		if (l->tls_certificate != NULL)
@@ -399,7 +408,7 @@ plan_tell(struct worker *w, void *arg)
 			p->config->listen[i].serve, p->tls[i] };
 		*fd = -1; /* the worker's now */
 	}
-	worker_order(w, p->config, p->keys, v, p->n);
+	worker_order(w, p->config, p->keys, p->verifier, v, p->n);
 	free(v);
 }
 
@@ -441,6 +450,25 @@ files_allow(const struct config *config)
 		    log_num((long long)want).s, NULL);
 }
 
+static unsigned
+cores(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == -1
+		   ? 1
+		   : (unsigned)CPU_COUNT(&set);
+}
+
+static struct judges *
+judges_start(const struct config *config)
+{
+	int threads = config->verify.threads;
+
+	return judges_new(threads > 0 ? (unsigned)threads : cores(),
+	    (size_t)config->verify.queue);
+}
+
 static enum err
 server_order(struct server *s, struct config *config, struct why *why)
 {
@@ -450,6 +478,8 @@ server_order(struct server *s, struct config *config, struct why *why)
 	files_allow(config);
 	if ((e = plan_make(s, config, &p, why)) != ERR_OK)
 		return e;
+	if (p->verifier != NULL && s->judges == NULL)
+		s->judges = judges_start(config);
 	server_tell(s, plan_tell, p, false);
 	plan_take(s, p);
 	plan_free(p);
@@ -479,16 +509,6 @@ worker_begin(struct worker *w, void *arg)
 	storage_subscribe(w->storage, snap_cb, w);
 }
 
-static unsigned
-cores(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == -1
-		   ? 1
-		   : (unsigned)CPU_COUNT(&set);
-}
-
 static struct server *
 server_new(const struct route *const *lists, size_t n_lists,
     struct config *config, struct storage *storage, struct upstream *upstream)
@@ -506,6 +526,7 @@ server_new(const struct route *const *lists, size_t n_lists,
 	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
 	must(pthread_cond_init(&s->changed, &attr) == 0);
 	pthread_condattr_destroy(&attr);
+	s->tally = tally_new();
 	s->prover = loop_new("prover");
 	loop_start(s->prover);
 	return s;
@@ -550,6 +571,18 @@ enum err
 server_reload(struct server *s, struct config *config, struct why *why)
 {
 	return server_order(s, config, why);
+}
+
+struct judges *
+server_judges(struct server *s)
+{
+	return s->judges;
+}
+
+struct tally *
+server_tally(struct server *s)
+{
+	return s->tally;
 }
 
 int
@@ -624,6 +657,9 @@ server_free(struct server *s)
 	loop_stop(s->prover);
 	loop_join(s->prover);
 	workers_stop(s);
+	/* What they still run is answered to nobody. */
+	judges_free(s->judges);
+	tally_free(s->tally);
 	loop_free(s->prover);
 	for (i = 0; i < s->n_workers; i++)
 		worker_free(s->workers[i]);

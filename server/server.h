@@ -7,7 +7,9 @@
 #include "config/config.h"
 #include "upstream/upstream.h"
 
+struct judges;
 struct server;
+struct tally;
 
 /*
  * The calls below are the main thread's.
@@ -28,6 +30,9 @@ void server_drain(struct server *);
 void server_free(struct server *);
 /* The port a listener really has (for ":0"); index into config->listen. */
 int server_port(struct server *, unsigned listener);
+/* Who judges evidence (NULL: no listener serves it), and the count of it. */
+struct judges *server_judges(struct server *);
+struct tally *server_tally(struct server *);
 /* Connections open now, for metrics and tests. Any thread. */
 size_t server_connections(struct server *);
 

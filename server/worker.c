@@ -57,6 +57,12 @@ worker_callers(struct worker *w)
 	return w->callers;
 }
 
+struct verifier *
+worker_verifier(struct worker *w)
+{
+	return w->verifier;
+}
+
 struct storage *
 worker_storage(struct worker *w)
 {
@@ -391,7 +397,7 @@ listener_none(const struct listener *l)
 
 void
 worker_order(struct worker *w, struct config *config, struct jwt_keys *keys,
-    const struct worker_listen *v, size_t n)
+    struct verifier *verifier, const struct worker_listen *v, size_t n)
 {
 	struct listener *l;
 	size_t i;
@@ -404,6 +410,9 @@ worker_order(struct worker *w, struct config *config, struct jwt_keys *keys,
 	w->keys = keys;
 	callers_free(w->callers);
 	w->callers = callers_new(config);
+	verifier_ref(verifier);
+	verifier_unref(w->verifier);
+	w->verifier = verifier;
 	for (l = w->listeners; l != NULL; l = l->next) {
 		for (i = 0; i < n && v[i].id != l->id; i++)
 			continue;
@@ -522,6 +531,7 @@ worker_free(struct worker *w)
 	timer_free(w->pause);
 	prefetch_free(w->prefetch);
 	snap_unref(w->snap);
+	verifier_unref(w->verifier);
 	jwt_keys_unref(w->keys);
 	callers_free(w->callers);
 	config_unref(w->config);

@@ -10,6 +10,7 @@
 #define SERVER_APPRAISE_VERIFY_H
 
 #include "server/appraise/appraise.h"
+#include "server/appraise/attach.h"
 #include "server/appraise/evidence.h"
 #include "server/appraise/require.h"
 #include "server/appraise/snp_set.h"
