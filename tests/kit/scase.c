@@ -39,10 +39,10 @@ scase_load(const char *name, struct scase *c)
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	snprintf(path, sizeof(path), "snp/reports/%s/expected.json", name);
 	c->expected = vector_json(path);
-	c->vlek = strcmp(json_text(c->expected, "signing_key"), "VLEK") == 0;
+	c->vlek = strcmp(vector_text(c->expected, "signing_key"), "VLEK") == 0;
 	c->product =
-	    amd_product_read(span_str(json_text(c->expected, "product")));
-	must(time_read(span_str(json_text(c->expected, "verify_at")), &c->at) ==
+	    amd_product_read(span_str(vector_text(c->expected, "product")));
+	must(time_read(span_str(vector_text(c->expected, "verify_at")), &c->at) ==
 	     ERR_OK);
 	c->report = file(c, "report.bin");
 	c->vek = file(c, c->vlek ? "vlek.der" : "vcek.der");

@@ -35,7 +35,7 @@ vector_json(const char *path)
 }
 
 const char *
-json_text(const json_t *j, const char *name)
+vector_text(const json_t *j, const char *name)
 {
 	return json_string_value(json_object_get(j, name));
 }
@@ -49,7 +49,7 @@ vcase_synthetic(const char *path, struct vcase *c)
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", path);
 	c->set = vset_synthetic(path);
-	must(hex_read_buf(span_str(json_text(j, "quote_hex")), &b) == ERR_OK);
+	must(hex_read_buf(span_str(vector_text(j, "quote_hex")), &b) == ERR_OK);
 	c->quote = b.len == 0 ? blob_new("", 0) : buf_blob(&b);
 	c->expect = json_incref(json_object_get(j, "expect"));
 	c->either = c->set->either;
@@ -63,10 +63,10 @@ vcase_real(const char *tee, const json_t *j, struct vcase *c)
 	char path[200];
 
 	memset(c, 0, sizeof(*c));
-	snprintf(c->name, sizeof(c->name), "%s", json_text(j, "id"));
-	snprintf(path, sizeof(path), "%s/%s", tee, json_text(j, "collateral"));
+	snprintf(c->name, sizeof(c->name), "%s", vector_text(j, "id"));
+	snprintf(path, sizeof(path), "%s/%s", tee, vector_text(j, "collateral"));
 	c->set = vset_real(path);
-	snprintf(path, sizeof(path), "%s/%s", tee, json_text(j, "quote"));
+	snprintf(path, sizeof(path), "%s/%s", tee, vector_text(j, "quote"));
 	c->quote = vector_read(path);
 	must(c->quote != NULL);
 	c->expect = json_incref(json_object_get(j, "expect"));

@@ -30,6 +30,6 @@ struct intel_bytes vcase_bytes(const struct vset *);
 /* A vector that is JSON; it must be there. json_decref() it. */
 json_t *vector_json(const char *path);
 /* A member that is a string, borrowed, or NULL. */
-const char *json_text(const json_t *, const char *name);
+const char *vector_text(const json_t *, const char *name);
 
 #endif

@@ -37,15 +37,15 @@ time_is(const struct vcase *c, const json_t *j, const char *name, time_t have)
 	if (json_object_get(j, name) == NULL)
 		return;
 	time_write(have, written);
-	ck_assert_msg(strcmp(written, json_text(j, name)) == 0,
-	    "%s: %s: %s, not %s", c->name, name, written, json_text(j, name));
+	ck_assert_msg(strcmp(written, vector_text(j, name)) == 0,
+	    "%s: %s: %s, not %s", c->name, name, written, vector_text(j, name));
 }
 
 static void
 word_is(const struct vcase *c, const json_t *j, const char *name,
     const char *have)
 {
-	const char *want = json_text(j, name);
+	const char *want = vector_text(j, name);
 
 	ck_assert_msg(want == NULL || strcmp(want, have) == 0,
 	    "%s: %s: %s, not %s", c->name, name, have, want);
@@ -136,7 +136,7 @@ must_not_be(const struct vcase *c, const struct intel_verdict *v)
 static bool
 stage_is(const struct vcase *c, const struct intel_verdict *v)
 {
-	const char *want = json_text(c->expect, "stage");
+	const char *want = vector_text(c->expect, "stage");
 	const char *have = intel_stage_name(v->stage);
 
 	if (want == NULL || strcmp(want, have) == 0)
@@ -148,7 +148,7 @@ stage_is(const struct vcase *c, const struct intel_verdict *v)
 static void
 case_check(const struct vcase *c)
 {
-	bool valid = strcmp(json_text(c->expect, "evidence"), "valid") == 0;
+	bool valid = strcmp(vector_text(c->expect, "evidence"), "valid") == 0;
 	struct intel_verdict v;
 
 	case_run(c, &v);
@@ -173,7 +173,7 @@ case_check(const struct vcase *c)
 	flag_is(c, "sept_ve_disable", v.sept_ve_disable);
 	flag_is(c, "service_td", v.service_td);
 	flag_is(c, "reserved_attributes", v.reserved_attributes);
-	if (json_text(c->expect, "current_tcb_status") != NULL) {
+	if (vector_text(c->expect, "current_tcb_status") != NULL) {
 		ck_assert(v.has_current);
 		word_is(c, c->expect, "current_tcb_status",
 		    tcb_status_name(v.current.status));

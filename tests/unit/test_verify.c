@@ -90,7 +90,7 @@ judge_snp(const struct scase *c, struct span bytes, time_t at,
 static const char *
 word(const json_t *j, const char *name)
 {
-	const char *s = json_text(j, name);
+	const char *s = vector_text(j, name);
 
 	return s == NULL ? "" : s;
 }

@@ -1,0 +1,455 @@
+/*
+ * POST /v1/verify as a relying party sees it: every recorded case with its
+ * collateral attached, what is refused and how, and batches.
+ */
+#include "config/base/clock.h"
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "tests/kit/house.h"
+#include "tests/kit/scase.h"
+#include "tests/kit/vcase.h"
+#include "tests/kit/vectors.h"
+#include "tests/kit/vexpect.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LISTEN                                                                 \
+	"[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\",\"ops\",\"admin\"," \
+	"\"verify\"]}]"
+
+/* --- a house that trusts the roots of the cases ------------------------ */
+
+static struct house house;
+static int fd;
+
+static void
+add_anchors(struct buf *b, const struct anchors *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++) {
+		buf_str(b, b->p[b->len - 1] == '[' ? "\"" : ",\"");
+		buf_hex(b, span_of(a->spki_sha256[i], 32));
+		buf_str(b, "\"");
+	}
+}
+
+/* Intel's root, and that of the synthetic cases; AMD's are the default. */
+static void
+house_of_cases(const char *more)
+{
+	struct vset *real = vset_real("sgx/collateral/"
+				      "sgx-00A067110000-2025-06");
+	struct vset *made = vset_synthetic("sgx/synthetic/s001.json");
+	struct house_opts o = { .listen = LISTEN, .real_roots = true };
+	struct buf b = BUF_INIT;
+
+	buf_str(&b, "\"trust\":{\"intel_root_spki_sha256\":[");
+	add_anchors(&b, real->anchors);
+	add_anchors(&b, made->anchors);
+	buf_printf(&b, "]}%s", more);
+	o.members = b.p;
+	house_start(&house, &o);
+	fd = edge_open(house.port);
+	buf_free(&b);
+	vset_free(real);
+	vset_free(made);
+}
+
+static void
+house_over(void)
+{
+	close(fd);
+	house_stop(&house);
+}
+
+/* --- asking ------------------------------------------------------------ */
+
+/* On the one connection; the answer is edge_reply_free()'s. */
+static struct edge_reply
+post(const char *target, const char *headers, struct span body)
+{
+	struct edge_reply r;
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b,
+	    "POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
+	    target, headers, body.len);
+	buf_span(&b, body);
+	edge_send_n(fd, b.p, b.len);
+	edge_read(fd, &r, false);
+	buf_free(&b);
+	return r;
+}
+
+static struct edge_reply
+post_json(const char *target, const json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+	struct edge_reply r =
+	    post(target, "Content-Type: application/json\r\n", span_str(text));
+
+	free(text);
+	return r;
+}
+
+static json_t *
+json_reply(struct edge_reply *r, int status)
+{
+	json_t *j;
+
+	ck_assert_msg(r->status == status, "%d: %s", r->status, r->body);
+	j = json_loadb(r->body, r->len, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert_msg(j != NULL, "%s", r->body);
+	edge_reply_free(r);
+	return j;
+}
+
+/* An object's question, decref()ed, and the verdict on it. */
+static json_t *
+ask(json_t *question)
+{
+	struct edge_reply r = post_json("/v1/verify", question);
+
+	json_decref(question);
+	return json_reply(&r, 200);
+}
+
+static void
+set_base64(json_t *o, const char *name, struct span s)
+{
+	struct buf b = BUF_INIT;
+
+	buf_base64(&b, s);
+	json_object_set_new(o, name, json_stringn(b.len ? b.p : "", b.len));
+	buf_free(&b);
+}
+
+/* As text where it is some, else in base64. */
+static void
+set_piece(json_t *o, const char *name, const struct blob *b)
+{
+	json_t *text;
+
+	if (b == NULL)
+		return;
+	text = json_stringn((const char *)b->data, b->len);
+	if (text != NULL && b->len > 0)
+		json_object_set_new(o, name, text);
+	else
+		set_base64(o, name, blob_span(b));
+}
+
+static json_t *
+collateral_of(const struct vset *s)
+{
+	json_t *o = json_object();
+
+	set_piece(o, "tcb_info", s->tcb_info);
+	set_piece(o, "tcb_info_issuer_chain", s->tcb_chain);
+	set_piece(o, "qe_identity", s->identity);
+	set_piece(o, "qe_identity_issuer_chain", s->identity_chain);
+	set_piece(o, "root_ca_crl", s->root_crl);
+	set_piece(o, "pck_crl", s->pck_crl);
+	set_piece(o, "pck_crl_issuer_chain", s->pck_crl_chain);
+	/* A case may have none of them: attached nothing is still attached. */
+	if (json_object_size(o) == 0)
+		json_object_set_new(o, "tcb_info", json_string(""));
+	return o;
+}
+
+static json_t *
+question_of(const struct vcase *c)
+{
+	json_t *o = json_object();
+
+	set_base64(o, "evidence", blob_span(c->quote));
+	json_object_set_new(o, "collateral", collateral_of(c->set));
+	json_object_set_new(o, "at", json_integer(c->at));
+	return o;
+}
+
+static json_t *
+question_of_snp(const struct scase *c, const struct blob *evidence)
+{
+	json_t *o = json_object(), *a = json_object();
+
+	set_base64(o, "evidence", blob_span(evidence));
+	set_base64(a, "vek", blob_span(c->vek));
+	set_piece(a, "cert_chain", c->chain);
+	json_object_set_new(o, "collateral", a);
+	json_object_set_new(o, "at", json_integer(c->at));
+	return o;
+}
+
+static const char *
+word(const json_t *j, const char *name)
+{
+	const char *s = vector_text(j, name);
+
+	return s == NULL ? "" : s;
+}
+
+/* --- recorded cases ---------------------------------------------------- */
+
+static void
+expect_one(struct vcase *c)
+{
+	json_t *v = ask(question_of(c));
+
+	expect_verdict(c->name, c->expect, c->either, v);
+	ck_assert_str_eq(word(json_object_get(v, "collateral"), "source"),
+	    "attached");
+	json_decref(v);
+	vcase_fini(c);
+}
+
+START_TEST(test_every_intel_case)
+{
+	static const char *const tees[] = { "sgx", "tdx" };
+	char path[40], **names;
+	struct vcase c;
+	json_t *all, *one;
+	size_t i, n;
+
+	house_of_cases("");
+	snprintf(path, sizeof(path), "%s/cases.json", tees[_i]);
+	all = vector_json(path);
+	json_array_foreach(json_object_get(all, "cases"), i, one)
+	{
+		vcase_real(tees[_i], one, &c);
+		expect_one(&c);
+	}
+	ck_assert_uint_gt(i, 30);
+	json_decref(all);
+	snprintf(path, sizeof(path), "%s/synthetic", tees[_i]);
+	names = vnames(path, &n);
+	for (i = 0; i < n; i++) {
+		vcase_synthetic(names[i], &c);
+		expect_one(&c);
+	}
+	ck_assert_uint_gt(n, 50);
+	vnames_free(names, n);
+	house_over();
+}
+END_TEST
+
+START_TEST(test_every_snp_case)
+{
+	struct scase c;
+	json_t *v;
+	size_t i;
+
+	house_of_cases("");
+	for (i = 0; i < scase_n; i++) {
+		scase_load(scase_names[i], &c);
+		v = ask(question_of_snp(&c, c.report));
+		expect_verdict_snp(c.name, c.expected, v);
+		json_decref(v);
+		if (c.hcl != NULL) {
+			v = ask(question_of_snp(&c, c.hcl));
+			expect_verdict_snp(c.name, c.expected, v);
+			json_decref(v);
+		}
+		scase_fini(&c);
+	}
+	house_over();
+}
+END_TEST
+
+/* --- what is refused --------------------------------------------------- */
+
+static const struct {
+	const char *body, *names;
+} malformed[] = {
+	{ "", "JSON" },
+	{ "[]", "object" },
+	{ "{\"evidence\":\"AAAA\"", "JSON" },
+	{ "{}", "evidence" },
+	{ "{\"evidence\":7}", "evidence" },
+	{ "{\"evidence\":\"?\"}", "evidence" },
+	{ "{\"evidence\":\"AAAA\",\"quote\":\"AAAA\"}", "quote" },
+	{ "{\"evidence\":\"AAAA\",\"evidence\":\"AAAA\"}", "duplicate" },
+	{ "{\"evidence\":\"AAAA\",\"colour\":1}", "colour" },
+	{ "{\"evidence\":\"AAAA\",\"at\":-1}", "at" },
+	{ "{\"evidence\":\"AAAA\",\"at\":\"yesterday\"}", "at" },
+	{ "{\"evidence\":\"AAAA\",\"nonce\":\"00\"}", "nonce" },
+	{ "{\"evidence\":\"AAAA\",\"nonce\":\"zz0102030405060708\"}", "nonce" },
+	{ "{\"evidence\":\"AAAA\",\"profile\":\"none\"}", "profile" },
+	{ "{\"evidence\":\"AAAA\",\"update\":\"late\"}", "update" },
+	{ "{\"evidence\":\"AAAA\",\"runtime_data\":\"?\"}", "runtime_data" },
+	{ "{\"evidence\":\"AAAA\",\"collateral\":{\"x\":\"\"}}",
+	    "collateral.x" },
+	{ "{\"evidence\":\"AAAA\",\"collateral\":{\"tcb_info\":{}}}",
+	    "tcb_info" },
+	{ "{\"evidence\":\"AAAA\",\"requirements\":{\"debugg\":false}}",
+	    "requirements.debugg" },
+	{ "{\"evidence\":\"AAAA\",\"requirements\":{\"tdx\":{\"mrtd\":\"00\"}}"
+	  "}",
+	    "requirements.tdx.mrtd" },
+	{ "{\"evidence\":\"AAAA\",\"requirements\":{\"tcb_status\":"
+	  "[\"Revoked\"]}}",
+	    "Revoked" },
+};
+
+START_TEST(test_malformed_questions_are_400_and_say_why)
+{
+	struct edge_reply r;
+	size_t i;
+	json_t *j;
+
+	house_of_cases("");
+	for (i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		r = post("/v1/verify", "Content-Type: application/json\r\n",
+		    span_str(malformed[i].body));
+		expect_header(&r, "Larder-Reason", "bad-parameter");
+		j = json_reply(&r, 400);
+		ck_assert_msg(strstr(word(j, "text"), malformed[i].names) !=
+				  NULL,
+		    "%s: %s", malformed[i].body, word(j, "text"));
+		json_decref(j);
+	}
+	r = post("/v1/verify", "", SPAN_NONE);
+	json_decref(json_reply(&r, 400));
+	/* Evidence that is none is no fault of the question. */
+	r = post("/v1/verify", "Content-Type: application/octet-stream\r\n",
+	    span_str("this is no evidence"));
+	j = json_reply(&r, 200);
+	ck_assert_str_eq(word(j, "verdict"), "rejected");
+	ck_assert_str_eq(word(j, "evidence"), "invalid");
+	ck_assert_str_eq(first_reason(j), "quote-format");
+	json_decref(j);
+	ck_assert_int_eq(house_status(&house, "/v1/verify"), 405);
+	house_over();
+}
+END_TEST
+
+START_TEST(test_without_collateral_503)
+{
+	struct house_opts o = { .listen = LISTEN,
+		.mode = "offline",
+		.real_roots = true };
+	struct edge_reply r;
+	struct vcase c;
+	struct scase s;
+	json_t *all = vector_json("tdx/cases.json"), *j;
+
+	house_start(&house, &o);
+	fd = edge_open(house.port);
+	vcase_real("tdx", json_array_get(json_object_get(all, "cases"), 0), &c);
+	r = post("/v1/verify", "", blob_span(c.quote));
+	ck_assert(has_header(&r, "Retry-After"));
+	expect_header(&r, "Larder-Reason", "not-cached");
+	j = json_reply(&r, 503);
+	ck_assert_uint_eq(json_array_size(json_object_get(j, "missing")), 4);
+	json_decref(j);
+	scase_load("milan-v3-aci", &s);
+	r = post("/v1/verify", "", blob_span(s.report));
+	j = json_reply(&r, 503);
+	ck_assert_uint_eq(json_array_size(json_object_get(j, "missing")), 1);
+	json_decref(j);
+	/* Nobody can be asked for these: a verdict, not a wait. */
+	scase_fini(&s);
+	scase_load("milan-v3-vlek-aws", &s);
+	r = post("/v1/verify", "", blob_span(s.report));
+	j = json_reply(&r, 200);
+	ck_assert_str_eq(first_reason(j), "SNP_ERR_VEK_MISSING");
+	json_decref(j);
+	scase_fini(&s);
+	vcase_fini(&c);
+	json_decref(all);
+	house_over();
+}
+END_TEST
+
+/* --- batches ----------------------------------------------------------- */
+
+START_TEST(test_a_batch_is_answered_in_its_order)
+{
+	json_t *all = vector_json("tdx/cases.json"), *one, *b, *items, *v;
+	struct edge_reply r;
+	struct vcase c[6];
+	size_t i;
+
+	house_of_cases(",\"verify\":{\"max_batch\":6}");
+	items = json_array();
+	for (i = 0; i < 6; i++) {
+		one = json_array_get(json_object_get(all, "cases"), i);
+		vcase_real("tdx", one, &c[i]);
+		json_array_append_new(items, question_of(&c[i]));
+	}
+	b = json_pack("{s:o}", "items", items);
+	r = post_json("/v1/verify/batch", b);
+	v = json_reply(&r, 200);
+	ck_assert_uint_eq(json_array_size(json_object_get(v, "verdicts")), 6);
+	for (i = 0; i < 6; i++)
+		expect_verdict(c[i].name, c[i].expect, c[i].either,
+		    json_array_get(json_object_get(v, "verdicts"), i));
+	json_decref(v);
+	/* One too many, and none. */
+	json_array_append(items, json_array_get(items, 0));
+	r = post_json("/v1/verify/batch", b);
+	json_decref(json_reply(&r, 400));
+	json_array_clear(items);
+	r = post_json("/v1/verify/batch", b);
+	json_decref(json_reply(&r, 400));
+	for (i = 0; i < 6; i++)
+		vcase_fini(&c[i]);
+	json_decref(b);
+	json_decref(all);
+	house_over();
+}
+END_TEST
+
+START_TEST(test_verdicts_are_counted)
+{
+	json_t *all = vector_json("tdx/cases.json");
+	struct edge_reply r;
+	struct vcase c;
+
+	house_of_cases("");
+	vcase_real("tdx", json_array_get(json_object_get(all, "cases"), 0), &c);
+	json_decref(ask(question_of(&c)));
+	r = house_get(&house, "/metrics");
+	ck_assert_ptr_nonnull(strstr(r.body,
+	    "larder_verdicts_total{tee=\"tdx\",result=\"accepted\"} 1"));
+	ck_assert_ptr_nonnull(strstr(r.body, "larder_verdict_seconds_count 1"));
+	ck_assert_ptr_nonnull(strstr(r.body, "larder_verify_queue 0"));
+	edge_reply_free(&r);
+	vcase_fini(&c);
+	json_decref(all);
+	house_over();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("verify over HTTP");
+	TCase *tc = tcase_create("verify over HTTP");
+	SRunner *sr;
+	int failed;
+
+	if (vectors_present()) {
+		tcase_set_timeout(tc, 60);
+		tcase_add_loop_test(tc, test_every_intel_case, 0, 2);
+		tcase_add_test(tc, test_every_snp_case);
+		tcase_add_test(tc,
+		    test_malformed_questions_are_400_and_say_why);
+		tcase_add_test(tc, test_without_collateral_503);
+		tcase_add_test(tc, test_a_batch_is_answered_in_its_order);
+		tcase_add_test(tc, test_verdicts_are_counted);
+	} else {
+		vectors_skipped(7);
+	}
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
