@@ -383,50 +383,24 @@ serve_cb(void *arg, enum err e, const struct why *why, struct coll *coll,
 
 /* Of alternatives the next one is asked for when this one is not there. */
 static void
-vek_failed(struct unit *u, enum err e, const struct why *why)
+vek_cb(void *arg, enum err e, const struct why *why, struct coll *coll,
+    enum served how)
 {
-	fetch_failed(u, e, why);
-	if (u->out.alternatives && u->next < u->out.n_keys)
-		fetch_next(u);
-	else
-		fetched(u);
-}
+	struct unit *u = obj_cast(arg, UNIT_MAGIC);
 
-static void
-vek_take(struct unit *u, struct coll *coll)
-{
-	must(u->n_veks < VEKS);
-	u->veks[u->n_veks++] = coll_ref(coll);
-	u->got = u->out.alternatives;
+	(void)how;
+	if (e == ERR_OK) {
+		must(u->n_veks < VEKS);
+		u->veks[u->n_veks++] = coll_ref(coll);
+		u->got = u->out.alternatives;
+	} else {
+		fetch_failed(u, e, why);
+		if (u->out.alternatives && u->next < u->out.n_keys) {
+			fetch_next(u);
+			return;
+		}
+	}
 	fetched(u);
-}
-
-static void
-vek_fetched(void *arg, enum err e, const struct why *why, struct coll *coll)
-{
-	struct unit *u = obj_cast(arg, UNIT_MAGIC);
-
-	if (e == ERR_OK)
-		vek_take(u, coll);
-	else
-		vek_failed(u, e, why);
-}
-
-/* Not in memory: in the database, or else at AMD's. */
-static void
-vek_stored(void *arg, enum err e, const struct why *why, struct coll *coll)
-{
-	struct unit *u = obj_cast(arg, UNIT_MAGIC);
-	const struct config *config = worker_config(u->call->worker);
-
-	if (e == ERR_OK)
-		vek_take(u, coll);
-	else if (config->mode == MODE_LAZY)
-		upstream_want(worker_upstream(u->call->worker),
-		    req_source(u->call->req), &u->out.keys[u->next - 1],
-		    config->cache.client_wait_ms, vek_fetched, u);
-	else
-		vek_failed(u, e, why);
 }
 
 static void
@@ -435,7 +409,9 @@ fetch_next(struct unit *u)
 	const struct coll_key *key = &u->out.keys[u->next++];
 
 	if (key->kind == COLL_VEK)
-		storage_vek(u->call->storage, key, vek_stored, u);
+		serve_find_vek(u->call->req, key, vek_cb, u);
+	else if (key->kind == COLL_TCBINFO || key->kind == COLL_IDENTITY)
+		serve_version(u->call->req, key, u->out.fmspc, serve_cb, u);
 	else
 		serve_find(u->call->req, key, serve_cb, u);
 }

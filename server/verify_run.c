@@ -14,6 +14,7 @@ struct run {
 	struct evidence *evidence;
 	struct appraisal *a;
 	struct run_out *out;
+	char baseline[NEEDS_BASELINE]; /* backs the appraisal's origin */
 };
 
 /* --- looking things up ------------------------------------------------- */
@@ -25,18 +26,26 @@ missing(struct run *r, const struct coll_key *key)
 	r->out->keys[r->out->n_keys++] = *key;
 }
 
-/* Held and of use; else it is noted as missing. Borrowed. */
-static struct coll *
-find(struct run *r, const struct coll_key *key)
+/* Of use for this verdict; NULL is not. */
+static bool
+usable(const struct run *r, const struct coll *c)
 {
 	const struct config *config = r->w->verifier->config;
-	struct coll *c = snap_get(r->w->snap, key);
 	enum fresh_state state = FRESH_GONE;
 
 	if (c != NULL)
 		state = fresh_state(c, config->cache.stale_max_s, clock_now());
-	if (state == FRESH_NEW || state == FRESH_DUE ||
-	    (state == FRESH_STALE && r->w->again))
+	return state == FRESH_NEW || state == FRESH_DUE ||
+	       (state == FRESH_STALE && r->w->again);
+}
+
+/* Held and of use; else it is noted as missing. Borrowed. */
+static struct coll *
+find(struct run *r, const struct coll_key *key)
+{
+	struct coll *c = snap_get(r->w->snap, key);
+
+	if (usable(r, c))
 		return c;
 	missing(r, key);
 	return NULL;
@@ -57,14 +66,38 @@ find_vek(struct run *r, const struct coll_key *key)
 /* --- Intel ------------------------------------------------------------- */
 
 static void
+gather_held(struct run *r, const struct quote *q)
+{
+	struct verifier *v = r->w->verifier;
+	struct needs_held held;
+	struct needs needs;
+	char fmspc[13];
+	int i;
+
+	hex_upper(span_of(r->a->pck->pck.fmspc, 6), fmspc);
+	needs_intel(q->tee, fmspc, chain_pck_ca(r->a->pck->chain),
+	    r->ask->update, &needs);
+	needs_held(&needs, v->config, r->w->snap, r->w->listen, &held);
+	for (i = 0; i < NEED_N; i++)
+		/* A number that is held on past its end is used as it is. */
+		if (!usable(r, held.coll[i]) &&
+		    (held.coll[i] == NULL || i > NEED_IDENTITY ||
+			clock_now() >= held.until))
+			missing(r, &needs.key[i]);
+	memcpy(r->out->fmspc, fmspc, sizeof(fmspc));
+	memcpy(r->baseline, held.baseline, sizeof(r->baseline));
+	if (r->out->n_keys > 0)
+		return;
+	r->a->set = verifier_set(v, held.coll);
+	r->a->origin.source = "cache";
+	r->a->origin.baseline = r->baseline;
+}
+
+static void
 gather_intel(struct run *r)
 {
 	struct verifier *v = r->w->verifier;
 	const struct quote *q = &r->evidence->quote;
-	struct coll *coll[NEED_N];
-	static _Thread_local struct needs needs;
-	char fmspc[13];
-	int i;
 
 	if (r->ask->attached.has_intel) {
 		r->a->set = verifier_set_attached(v, &r->ask->attached.intel);
@@ -73,18 +106,8 @@ gather_intel(struct run *r)
 	if (!r->evidence->has_quote || q->cert_type != CERT_DATA_PCK_CHAIN)
 		return;
 	r->a->pck = verifier_pck(v, q->cert);
-	if (r->a->pck == NULL || r->a->set != NULL)
-		return;
-	hex_upper(span_of(r->a->pck->pck.fmspc, 6), fmspc);
-	needs_intel(q->tee, fmspc, chain_pck_ca(r->a->pck->chain),
-	    r->ask->update, &needs);
-	for (i = 0; i < NEED_N; i++)
-		coll[i] = find(r, &needs.key[i]);
-	if (r->out->n_keys > 0)
-		return;
-	r->a->set = verifier_set(v, coll);
-	r->a->origin.source = "cache";
-	r->a->origin.baseline = needs.baseline;
+	if (r->a->pck != NULL && r->a->set == NULL)
+		gather_held(r, q);
 }
 
 /* What the platform has just proved, for the impact of baselines. */
@@ -256,7 +279,7 @@ verify_run(const struct run_world *w, const struct question *ask,
 		    &ask->require },
 		.at = ask->at,
 	};
-	struct run r = { w, ask, &evidence, &a, out };
+	struct run r = { w, ask, &evidence, &a, out, "" };
 
 	memset(out, 0, sizeof(*out));
 	evidence_read(ask->evidence, &evidence);

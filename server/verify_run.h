@@ -33,6 +33,7 @@ struct run_out {
 
 	size_t n_keys; /* what is missing; of alternatives one will do */
 	bool alternatives;
+	char fmspc[13]; /* for which they are; "" */
 	struct coll_key keys[RUN_KEYS];
 };
 void verify_run(const struct run_world *, const struct question *,
