@@ -6,8 +6,11 @@
  *      "source":"...","fetched_at":"..."},
  *     {"key":"rootcrl","der":"<base64>", ...}]}
  *
+ * AMD's endorsement keys can be any number: ?veks=0 gives a bundle of the
+ * first of them, and in "next" what to ask for next.
+ *
  * Nothing in a bundle is believed: every object passes the gate as if it had
- * been fetched (root CRL first, which the others are checked with).
+ * been fetched, what others are checked with first.
  */
 #include "server/api.h"
 
@@ -21,10 +24,12 @@
 
 /* --- out -------------------------------------------------------------- */
 
+/* What is no text goes as base64 of its DER. */
 static bool
-is_crl(enum coll_kind kind)
+is_der(enum coll_kind kind)
 {
-	return kind == COLL_PCK_CRL || kind == COLL_ROOT_CRL;
+	return kind == COLL_PCK_CRL || kind == COLL_ROOT_CRL ||
+	       kind == COLL_AMD_CRL || kind == COLL_VEK;
 }
 
 static void
@@ -43,44 +48,113 @@ set_time(json_t *o, const char *name, time_t at)
 	set_text(o, name, span_str(text));
 }
 
-static void
-export_one(void *arg, struct coll *c)
+static json_t *
+object_json(const struct coll_key *key, const struct blob *body,
+    const struct blob *chain, const char *source, time_t fetched_at)
 {
-	json_t *list = arg, *o = json_object();
 	struct buf b64 = BUF_INIT;
+	json_t *o = json_object();
 
-	set_text(o, "key", span_str(c->key.text));
-	if (is_crl(c->key.kind)) {
-		buf_base64(&b64, blob_span(c->body));
+	set_text(o, "key", span_str(key->text));
+	if (is_der(key->kind)) {
+		buf_base64(&b64, blob_span(body));
 		set_text(o, "der", buf_view(&b64));
 		buf_free(&b64);
 	} else {
-		set_text(o, "body", blob_span(c->body));
+		set_text(o, "body", blob_span(body));
 	}
-	if (c->chain != NULL)
-		set_text(o, "chain", blob_span(c->chain));
-	set_text(o, "source", span_str(c->source));
-	set_time(o, "fetched_at", c->fetched_at);
-	must(json_array_append_new(list, o) == 0);
+	if (chain != NULL)
+		set_text(o, "chain", blob_span(chain));
+	set_text(o, "source", span_str(source));
+	set_time(o, "fetched_at", fetched_at);
+	return o;
 }
 
-void
-api_export(struct req *req)
+static void
+export_one(void *arg, struct coll *c)
 {
-	json_t *o = json_object(), *list = json_array();
+	json_t *o =
+	    object_json(&c->key, c->body, c->chain, c->source, c->fetched_at);
+
+	must(json_array_append_new(arg, o) == 0);
+}
+
+/* Steals the list. next 0: there is no more. */
+static void
+export_end(struct req *req, json_t *list, int64_t next)
+{
+	json_t *o = json_object();
 	struct buf text = BUF_INIT;
 	char *s;
 
 	must(json_object_set_new(o, "larder_bundle", json_integer(1)) == 0);
 	set_time(o, "made_at", clock_now());
-	snap_each(worker_snap(req_worker(req)), export_one, list);
 	must(json_object_set_new(o, "objects", list) == 0);
+	if (next != 0)
+		json_object_set_new(o, "next", json_integer(next));
 	s = json_dumps(o, JSON_COMPACT);
 	must(s != NULL);
 	buf_str(&text, s);
 	free(s);
 	json_decref(o);
 	api_json(req, buf_blob(&text));
+}
+
+static void
+export_page_cb(void *arg, enum err e, const struct why *why,
+    const struct vek_stored *v, size_t n, int64_t next)
+{
+	struct req *req = arg;
+	json_t *list;
+	size_t i;
+
+	if (e != ERR_OK) {
+		reply_err(req, e, why);
+		return;
+	}
+	list = json_array();
+	for (i = 0; i < n; i++)
+		must(json_array_append_new(list,
+			 object_json(&v[i].key, v[i].body, NULL, v[i].source,
+			     v[i].fetched_at)) == 0);
+	export_end(req, list, next);
+}
+
+/* A number as this file's own "next"; false: it is none. */
+static bool
+page_read(const char *text, int64_t *out)
+{
+	size_t i;
+
+	*out = 0;
+	for (i = 0; text[i] != '\0'; i++) {
+		if (text[i] < '0' || text[i] > '9' || i == 18)
+			return false;
+		*out = *out * 10 + (text[i] - '0');
+	}
+	return i != 0;
+}
+
+void
+api_export(struct req *req)
+{
+	const char *page = req_query(req, "veks");
+	struct why why = { 0 };
+	json_t *list;
+	int64_t after;
+
+	if (page == NULL) {
+		list = json_array();
+		snap_each(worker_snap(req_worker(req)), export_one, list);
+		export_end(req, list, 0);
+	} else if (page_read(page, &after)) {
+		storage_vek_page(worker_storage(req_worker(req)), after,
+		    export_page_cb, req);
+	} else {
+		why_set(&why, ERR_PARAM, "larder(1)",
+		    "veks is not the number of a page");
+		reply_err(req, ERR_PARAM, &why);
+	}
 }
 
 /* --- in --------------------------------------------------------------- */
@@ -94,8 +168,9 @@ struct import {
 	json_t *objects; /* in the bundle */
 	json_t *results; /* [{"key","reason","why"}]; owned */
 	size_t at;
-	unsigned pass; /* 0: root CRLs, 1: the others */
+	unsigned pass; /* see import_pass() */
 	size_t n_failed;
+	bool chain_asked[2][AMD_PRODUCT_N]; /* by side */
 };
 
 static void import_next(struct import *);
@@ -165,6 +240,37 @@ member(const json_t *o, const char *name)
 	return json_string_value(json_object_get(o, name));
 }
 
+static void
+import_chain_cb(void *arg, enum err e, const struct why *why, struct coll *c)
+{
+	struct import *m = obj_cast(arg, IMPORT_MAGIC);
+
+	/* Whatever came of it: the gate's next answer says. */
+	(void)e;
+	(void)why;
+	(void)c;
+	m->at--;
+	import_next(m);
+}
+
+/* Keys without their issuer: it is asked for, once, where that is allowed. */
+static bool
+import_chain_ask(struct import *m, const char *text)
+{
+	const struct config *config = worker_config(req_worker(m->req));
+	struct coll_key key;
+
+	if (config->mode == MODE_OFFLINE ||
+	    key_read(text, &key, NULL) != ERR_OK ||
+	    m->chain_asked[key.side][key.product])
+		return false;
+	m->chain_asked[key.side][key.product] = true;
+	key = key_amd_chain(key.product, key.side);
+	upstream_want(worker_upstream(req_worker(m->req)), 0, &key,
+	    config->cache.client_wait_ms, import_chain_cb, m);
+	return true;
+}
+
 /* An object that the gate keeps because it holds a newer one is no failure:
  * a bundle is imported twice without harm. */
 static void
@@ -175,6 +281,8 @@ import_admitted_cb(void *arg, enum err e, const struct why *why,
 	const char *key = member(json_array_get(m->objects, m->at - 1), "key");
 
 	(void)coll;
+	if (e == ERR_NO_CHAIN && import_chain_ask(m, key))
+		return;
 	import_result(m, key, e == ERR_OLDER ? ERR_OK : e, why);
 	import_next(m);
 }
@@ -183,11 +291,11 @@ import_admitted_cb(void *arg, enum err e, const struct why *why,
 static enum err
 import_bytes(const json_t *o, enum coll_kind kind, struct buf *raw)
 {
-	const char *text = member(o, is_crl(kind) ? "der" : "body");
+	const char *text = member(o, is_der(kind) ? "der" : "body");
 
 	if (text == NULL)
 		return ERR_FORMAT;
-	if (is_crl(kind))
+	if (is_der(kind))
 		return base64_read(span_str(text), raw);
 	buf_str(raw, text);
 	return ERR_OK;
@@ -235,6 +343,21 @@ import_admit(struct import *m, const json_t *o, const struct coll_key *key)
 	return ok;
 }
 
+/* Who judges goes before who is judged. */
+static unsigned
+import_pass(enum coll_kind kind)
+{
+	switch (kind) {
+	case COLL_ROOT_CRL:
+	case COLL_AMD_CRL:
+		return 0;
+	case COLL_VEK:
+		return 2;
+	default:
+		return 1;
+	}
+}
+
 /* Go on to the next object of this pass; answers come back one by one. */
 static void
 import_next(struct import *m)
@@ -246,7 +369,7 @@ import_next(struct import *m)
 
 	for (;;) {
 		if (m->at == json_array_size(m->objects)) {
-			if (m->pass++ == 1)
+			if (m->pass++ == 2)
 				break;
 			m->at = 0;
 			continue;
@@ -259,7 +382,7 @@ import_next(struct import *m)
 				    ERR_FORMAT, &why);
 			continue;
 		}
-		if ((key.kind == COLL_ROOT_CRL) != (m->pass == 0))
+		if (import_pass(key.kind) != m->pass)
 			continue;
 		if (import_admit(m, o, &key))
 			return;

@@ -187,6 +187,14 @@ key_vlek(enum amd_product product, const char *csp_id, struct amd_tcb tcb)
 	return k;
 }
 
+struct coll_key
+key_vek(const struct vek *v)
+{
+	return v->side == AMD_VLEK ? key_vlek(v->product, v->csp_id, v->tcb)
+				   : key_vcek(v->product,
+					 span_of(v->hwid, v->hwid_len), v->tcb);
+}
+
 struct span
 key_hwid(const struct coll_key *k)
 {

@@ -73,6 +73,8 @@ struct coll_key key_amd_crl(enum amd_product, enum amd_side);
 struct coll_key key_vcek(enum amd_product, struct span hwid, struct amd_tcb);
 /* "csp_id" is printable ASCII shorter than CSP_ID_LEN, and not empty. */
 struct coll_key key_vlek(enum amd_product, const char *csp_id, struct amd_tcb);
+/* The key that names this certificate. */
+struct coll_key key_vek(const struct vek *);
 /* The chip of a VCEK's key; borrowed. */
 struct span key_hwid(const struct coll_key *);
 /*
@@ -370,6 +372,23 @@ void storage_vlek(struct storage *, enum amd_product, struct amd_tcb,
 typedef void (*store_veks_fn)(void *arg, enum err, const struct why *,
     const struct vek_held *v, size_t n);
 void storage_veks(struct storage *, struct span hwid, store_veks_fn, void *arg);
+
+/*
+ * All VEKs by pages of VEK_PAGE, for taking them elsewhere: rows behind the
+ * one called "after" (0: from the first), not through the gate again; "next"
+ * is what to ask for next, 0: that was all.
+ */
+#define VEK_PAGE 256
+struct vek_stored {
+	struct coll_key key;
+	struct blob *body;
+	time_t fetched_at;
+	char source[256];
+};
+typedef void (*store_vek_page_fn)(void *arg, enum err, const struct why *,
+    const struct vek_stored *v, size_t n, int64_t next);
+void storage_vek_page(struct storage *, int64_t after, store_vek_page_fn,
+    void *arg);
 
 /*
  * Answer a pckcert request from the database: caching-and-selection 2,

@@ -4,113 +4,137 @@
 #include "config/base/blob.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
-#include "server/cli/cli.h"
+#include "server/cli/bundle.h"
 #include "server/cli/show.h"
+#include "server/cli/trustee.h"
 #include "upstream/fetch.h"
 
-#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define UPLOAD_MAX (256u << 20)
 #define QUOTE_MAX  (1u << 20)
 
 /* --- import ----------------------------------------------------------- */
 
-/*
- * Where a document goes: a bundle of "larder export", or PCCS's upload, which
- * of API version 4 says so in collaterals.version and of 3 says nothing
- * (pccs-api 6.11).  False, with a message: no such document.
- */
-static bool
-import_ask(const struct cli *cli, const char *path, struct span text,
-    struct cli_ask *ask)
+/* PCCS's upload, which of API version 4 says so in collaterals.version and of
+ * 3 says nothing (pccs-api 6.11). */
+static int
+import_upload(struct cli *cli, const char *path, struct span text, bool v4)
 {
-	bool force = cli_has(cli, "force"), ok = true;
-	json_error_t error;
-	json_t *json, *part;
+	struct cli_ask ask = { .method = "PUT",
+		.type = "application/json",
+		.body = (const char *)text.p,
+		.len = text.len };
+	struct http_answer answer = { 0 };
+	char where[80];
+	int rc;
 
-	json = json_loadb((const char *)text.p, text.len, 0, &error);
-	if (json == NULL) {
-		cli_fail(cli, "%s:%d: %s", path, error.line, error.text);
-		return false;
-	}
-	part = json_object_get(json, "collaterals");
-	ask->method = "PUT";
-	if (json_object_get(json, "larder_bundle") != NULL) {
-		ask->method = "POST";
-		ask->path = "/v1/import";
-	} else if (!json_is_object(part)) {
-		cli_fail(cli, "%s: neither a bundle nor an upload of PCCS",
-		    path);
-		ok = false;
-	} else if (json_object_get(part, "version") != NULL) {
-		ask->path =
-		    force ? "/sgx/certification/v4/platformcollateral?force=1"
-			  : "/sgx/certification/v4/platformcollateral";
-	} else {
-		ask->path =
-		    force ? "/sgx/certification/v3/platformcollateral?force=1"
-			  : "/sgx/certification/v3/platformcollateral";
-	}
-	json_decref(json);
-	return ok;
+	snprintf(where, sizeof(where),
+	    "/sgx/certification/v%d/platformcollateral%s", v4 ? 4 : 3,
+	    cli_has(cli, "force") ? "?force=1" : "");
+	ask.path = where;
+	if ((rc = cli_ask_ok(cli, &ask, &answer)) == CLI_OK)
+		printf("%s: taken\n", path);
+	http_answer_free(&answer);
+	return rc;
 }
 
-/* A bundle's answer names each object; so does a refusal's. */
+/* Who judges goes before who is judged: a bundle is sent in parts. */
 static int
-import_answer(const struct cli *cli, const char *path,
-    const struct http_answer *a)
+object_rank(const json_t *o)
 {
-	json_t *list = a->body.len == 0
-			   ? NULL
-			   : json_loadb(a->body.p, a->body.len, 0, NULL);
-	const char *key, *reason, *why;
-	json_t *row;
-	size_t i;
-	int rc = CLI_OK;
+	const char *key = json_string_value(json_object_get(o, "key"));
 
-	if (a->status != 200 && !json_is_array(list))
-		rc = cli_answer_failed(cli, a);
-	json_array_foreach(list, i, row)
-	{
-		key = json_string_value(json_object_get(row, "key"));
-		reason = json_string_value(json_object_get(row, "reason"));
-		why = json_string_value(json_object_get(row, "why"));
-		if (key != NULL && reason != NULL && strcmp(reason, "ok") != 0)
-			rc = cli_fail(cli, "%s: %s: %s (%s)", path, key,
-			    why == NULL ? "refused" : why, reason);
-	}
-	if (a->status != 200)
-		rc = CLI_FAILED;
-	if (rc == CLI_OK && json_is_array(list))
-		printf("%s: %zu objects taken\n", path, json_array_size(list));
-	else if (rc == CLI_OK)
-		printf("%s: taken\n", path);
-	json_decref(list);
+	if (key == NULL)
+		return 0;
+	if (strcmp(key, "rootcrl") == 0 || strncmp(key, "amdcrl/", 7) == 0)
+		return 0;
+	return strncmp(key, "vek/", 4) == 0 ? 2 : 1;
+}
+
+static int
+import_bundle(struct cli *cli, const char *path, json_t *doc)
+{
+	json_t *objects = json_object_get(doc, "objects"), *o;
+	struct bundle b;
+	size_t i;
+	int rank;
+
+	if (!json_is_array(objects))
+		return cli_fail(cli, "%s: a bundle without objects", path);
+	bundle_init(&b, cli, path);
+	for (rank = 0; rank < 3; rank++)
+		json_array_foreach(objects, i, o)
+		{
+			if (object_rank(o) == rank)
+				bundle_add(&b, json_incref(o));
+		}
+	return bundle_end(&b);
+}
+
+static int
+import_json(struct cli *cli, const char *path, struct span text)
+{
+	json_error_t error;
+	json_t *json, *part;
+	int rc;
+
+	json = json_loadb((const char *)text.p, text.len, 0, &error);
+	if (json == NULL)
+		return cli_fail(cli, "%s:%d: %s", path, error.line, error.text);
+	part = json_object_get(json, "collaterals");
+	if (json_object_get(json, "larder_bundle") != NULL)
+		rc = import_bundle(cli, path, json);
+	else if (json_is_object(part))
+		rc = import_upload(cli, path, text,
+		    json_object_get(part, "version") != NULL);
+	else
+		rc = cli_fail(cli, "%s: neither a bundle nor an upload of PCCS",
+		    path);
+	json_decref(json);
 	return rc;
+}
+
+static int
+import_amd(struct cli *cli, const char *path, struct span file)
+{
+	const char *side = cli_value(cli, "crl-side");
+	struct why why = { 0 };
+	json_t *object = NULL;
+	struct bundle b;
+
+	bundle_init(&b, cli, path);
+	if (bundle_amd(file,
+		side != NULL && strcmp(side, "vlek") == 0 ? AMD_VLEK : AMD_VCEK,
+		&object, &why) == ERR_OK)
+		bundle_add(&b, object);
+	else
+		bundle_fail(&b, path, &why);
+	return bundle_end(&b);
 }
 
 static int
 import_one(struct cli *cli, const char *path)
 {
-	struct cli_ask ask = { .type = "application/json" };
-	struct http_answer answer = { 0 };
 	struct buf text = BUF_INIT;
 	struct why why = { 0 };
-	int rc = CLI_FAILED;
+	struct bundle b;
+	struct stat st;
+	int rc;
 
-	if (cli_read_file(path, UPLOAD_MAX, &text, &why) != ERR_OK) {
-		cli_fail(cli, "%s", why.text);
-		goto out;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		bundle_init(&b, cli, path);
+		trustee_import(&b, path);
+		return bundle_end(&b);
 	}
-	if (!import_ask(cli, path, buf_view(&text), &ask))
-		goto out;
-	ask.body = text.p;
-	ask.len = text.len;
-	if ((rc = cli_ask(cli, &ask, &answer)) == CLI_OK)
-		rc = import_answer(cli, path, &answer);
-out:
-	http_answer_free(&answer);
+	if (cli_read_file(path, UPLOAD_MAX, &text, &why) != ERR_OK)
+		rc = cli_fail(cli, "%s", why.text);
+	else if (bundle_is_amd(buf_view(&text)))
+		rc = import_amd(cli, path, buf_view(&text));
+	else
+		rc = import_json(cli, path, buf_view(&text));
 	buf_free(&text);
 	return rc;
 }
@@ -118,8 +142,12 @@ out:
 static int
 cmd_import(struct cli *cli)
 {
+	const char *side = cli_value(cli, "crl-side");
 	int i, rc = CLI_OK, one;
 
+	if (side != NULL && strcmp(side, "vcek") != 0 &&
+	    strcmp(side, "vlek") != 0)
+		return cli_misuse(cli, "--crl-side is vcek or vlek");
 	for (i = 0; i < cli->argc; i++)
 		if ((one = import_one(cli, cli->argv[i])) != CLI_OK)
 			rc = one;
@@ -128,27 +156,99 @@ cmd_import(struct cli *cli)
 
 /* --- export ----------------------------------------------------------- */
 
-/* All collateral, or with --platforms and --source the list of platforms. */
+/* One page of AMD's endorsement keys; *next is 0 behind the last. NULL: a
+ * message has been printed. */
+static json_t *
+export_page(struct cli *cli, json_int_t *next)
+{
+	struct http_answer answer = { 0 };
+	struct cli_ask ask = { .method = "GET" };
+	json_t *doc = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/export?veks=%" JSON_INTEGER_FORMAT,
+	    *next);
+	ask.path = path;
+	if (cli_ask_ok(cli, &ask, &answer) == CLI_OK)
+		doc = show_parse(cli, buf_view(&answer.body));
+	http_answer_free(&answer);
+	*next = json_integer_value(json_object_get(doc, "next"));
+	return doc;
+}
+
+/* Each of AMD's endorsement keys that the server holds. */
 static int
-cmd_export(struct cli *cli)
+export_veks(struct cli *cli, int (*fn)(struct cli *, json_t *object, void *arg),
+    void *arg)
+{
+	json_int_t next = 0;
+	json_t *doc, *o;
+	int rc = CLI_OK;
+	size_t i;
+
+	do {
+		if ((doc = export_page(cli, &next)) == NULL)
+			return CLI_FAILED;
+		json_array_foreach(json_object_get(doc, "objects"), i, o)
+		{
+			if (object_rank(o) == 2 && rc == CLI_OK)
+				rc = fn(cli, o, arg);
+		}
+		json_decref(doc);
+	} while (next > 0 && rc == CLI_OK);
+	return rc;
+}
+
+static int
+trustee_one(struct cli *cli, json_t *object, void *arg)
+{
+	const char *text = json_string_value(json_object_get(object, "der"));
+	struct buf der = BUF_INIT;
+	struct vek *vek = NULL;
+	struct why why = { 0 };
+	size_t *n = arg;
+	enum err e;
+
+	if ((e = base64_read(span_str(text), &der)) != ERR_OK)
+		why_set(&why, e, "", "a key is not base64");
+	else if ((e = vek_parse(buf_view(&der), &vek, &why)) == ERR_OK &&
+		 vek->side == AMD_VCEK &&
+		 (e = trustee_export(cli_value(cli, "trustee"), vek, &why)) ==
+		     ERR_OK)
+		++*n;
+	vek_unref(vek);
+	buf_free(&der);
+	return e == ERR_OK ? CLI_OK : cli_fail(cli, "%s", why.text);
+}
+
+static int
+export_trustee(struct cli *cli)
+{
+	size_t n = 0;
+	int rc = export_veks(cli, trustee_one, &n);
+
+	if (rc == CLI_OK)
+		printf("%s: %zu VCEKs written\n", cli_value(cli, "trustee"), n);
+	return rc;
+}
+
+/* The list of platforms, as the server gives it. */
+static int
+export_platforms(struct cli *cli)
 {
 	const char *source = cli_value(cli, "source");
-	struct cli_ask ask = { .method = "GET", .path = "/v1/export" };
+	struct cli_ask ask = { .method = "GET" };
 	struct http_answer answer = { 0 };
 	struct buf path = BUF_INIT;
 	struct span n;
 	int rc;
 
-	if (source != NULL || cli_has(cli, "platforms")) {
-		buf_str(&path, "/sgx/certification/v4/platforms?source=");
-		buf_pct(&path, span_str(source == NULL ? "reg" : source));
-		if (cli_has(cli, "peek"))
-			buf_str(&path, "&peek=1");
-		buf_add(&path, "", 1);
-		ask.path = path.p;
-	} else if (cli_has(cli, "peek")) {
-		return cli_misuse(cli, "--peek goes with --platforms");
-	}
+	buf_str(&path, "/sgx/certification/v4/platforms?source=");
+	buf_pct(&path, span_str(source == NULL ? "reg" : source));
+	if (cli_has(cli, "peek"))
+		buf_str(&path, "&peek=1");
+	buf_add(&path, "", 1);
+	ask.path = path.p;
 	if ((rc = cli_ask_ok(cli, &ask, &answer)) != CLI_OK)
 		goto out;
 	rc = cli_put(cli, buf_view(&answer.body));
@@ -160,6 +260,57 @@ out:
 	http_answer_free(&answer);
 	buf_free(&path);
 	return rc;
+}
+
+static int
+bundle_one(struct cli *cli, json_t *object, void *arg)
+{
+	(void)cli;
+	must(json_array_append(arg, object) == 0);
+	return CLI_OK;
+}
+
+/* The snapshot's objects in one document with all of AMD's keys. */
+static int
+export_bundle(struct cli *cli)
+{
+	struct cli_ask ask = { .method = "GET", .path = "/v1/export" };
+	struct http_answer answer = { 0 };
+	json_t *doc = NULL;
+	char *text = NULL;
+	int rc;
+
+	if ((rc = cli_ask_ok(cli, &ask, &answer)) != CLI_OK)
+		goto out;
+	rc = CLI_FAILED;
+	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
+		goto out;
+	if ((rc = export_veks(cli, bundle_one,
+		 json_object_get(doc, "objects"))) != CLI_OK)
+		goto out;
+	text = json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	must(text != NULL);
+	rc = cli_put(cli, span_str(text));
+out:
+	free(text);
+	json_decref(doc);
+	http_answer_free(&answer);
+	return rc;
+}
+
+static int
+cmd_export(struct cli *cli)
+{
+	bool platforms =
+	    cli_value(cli, "source") != NULL || cli_has(cli, "platforms");
+
+	if (cli_has(cli, "peek") && !platforms)
+		return cli_misuse(cli, "--peek goes with --platforms");
+	if (cli_has(cli, "trustee"))
+		return platforms ? cli_misuse(cli,
+				       "--trustee goes without --platforms")
+				 : export_trustee(cli);
+	return platforms ? export_platforms(cli) : export_bundle(cli);
 }
 
 /* --- collateral ------------------------------------------------------- */
@@ -190,7 +341,9 @@ out:
 }
 
 static const struct cli_opt import_opts[] = {
-	{ "force", 0, NULL, "let it replace what is newer" },
+	{ "force", 0, NULL, "let it replace what is newer (PCCS uploads)" },
+	{ "crl-side", 0, "vcek|vlek",
+	    "of AMD's lists, which do not say it (default vcek)" },
 	{ NULL, 0, NULL, NULL },
 };
 static const struct cli_opt export_opts[] = {
@@ -200,6 +353,8 @@ static const struct cli_opt export_opts[] = {
 	    "reg_na: those Intel has no certificate for yet;\n"
 	    "[FMSPC,...]: cached ones, [] for all" },
 	{ "peek", 0, NULL, "do not mark them as handed out" },
+	{ "trustee", 0, "DIR",
+	    "all VCEKs as files instead, DIR/vcek/HWID/..._vcek.der" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -210,14 +365,19 @@ const struct cli_command cli_move_commands[] = {
 	    cmd_collateral },
 	{ "export", "", 0, 0, CLI_SERVER | CLI_TOKEN | CLI_OUT, export_opts,
 	    "Write all collateral as one document, or the list of platforms",
-	    "import takes the document elsewhere.  The list of platforms is\n"
+	    "import takes document and DIR elsewhere.  The list of platforms "
+	    "is\n"
 	    "what pccsadmin get writes; collect makes of it a document for\n"
 	    "import.\n",
 	    cmd_export },
-	{ "import", "FILE...", 1, -1, CLI_SERVER | CLI_TOKEN, import_opts,
+	{ "import", "FILE|DIR...", 1, -1, CLI_SERVER | CLI_TOKEN, import_opts,
 	    "Upload documents of export, collect, PcsClientTool or pccsadmin",
 	    "Every piece is verified, and on disk before the command ends.\n"
-	    "Of a PCCS document all is taken, or nothing.\n",
+	    "Of a PCCS document all is taken, or nothing.\n"
+	    "AMD: a cert_chain, a CRL, a VCEK or a VLEK, DER or PEM as KDS\n"
+	    "or a host gave it; DIR is a folder of Trustee's, with\n"
+	    "vcek/HWID/bl.._tee.._snp.._ucode.._vcek.der or vcek/HWID/vcek.der"
+	    ".\n",
 	    cmd_import },
 	{ 0 },
 };

@@ -75,6 +75,10 @@ struct amd_chain {
 enum err amd_chain_read(struct span pem, enum amd_product, enum amd_side,
     const struct amd_anchors *, struct amd_chain **out,
     struct why *) MUST_CHECK;
+/* Whose a cert_chain body says it is, by its first name: nothing else of it
+ * is looked at. */
+enum err amd_chain_claims(struct span pem, enum amd_product *, enum amd_side *,
+    struct why *) MUST_CHECK;
 /* One PEM block: the pinned ARK of a product alone, the caller's to free. */
 enum err amd_ark_read(struct span pem, enum amd_product,
     const struct amd_anchors *, X509 **out, struct why *) MUST_CHECK;
@@ -94,6 +98,9 @@ struct amd_crl {
 /* Issued by this ARK (its name, key and SKI), DER alone. */
 enum err amd_crl_read(struct span der, enum amd_product, X509 *ark,
     struct amd_crl **out, struct why *) MUST_CHECK;
+/* Whose a CRL says it is; it does not say of which side. */
+enum err amd_crl_claims(struct span der, enum amd_product *,
+    struct why *) MUST_CHECK;
 struct amd_crl *amd_crl_ref(struct amd_crl *);
 void amd_crl_unref(struct amd_crl *);
 /* By serial. Never asked about a VEK: their serials are all 0. */

@@ -181,3 +181,18 @@ amdcert_check_rsa(X509 *x, const char *what, struct why *why)
 		    "%s: key is not RSA-4096 with exponent 65537", what);
 	return ERR_OK;
 }
+
+enum amd_product
+amdcert_product(struct span cn, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	unsigned p;
+
+	if (!span_starts(cn, prefix))
+		return AMD_PRODUCT_N;
+	for (p = 0; p < AMD_PRODUCT_N; p++)
+		if (span_eq_str(span_of(cn.p + len, cn.len - len),
+			amd_product_name((enum amd_product)p)))
+			break;
+	return (enum amd_product)p;
+}

@@ -16,6 +16,9 @@ enum err amdcert_check_x509_alg(const X509 *, const char *what,
 /* The six RDNs of amd-kds 3.2; *cn is borrowed from the name. */
 enum err amdcert_check_name(const X509_NAME *, const char *what,
     struct span *cn, struct why *) MUST_CHECK;
+/* The product a common name ends in; "prefix" and a name of KDS's, exactly.
+ * AMD_PRODUCT_N: it is none. */
+enum amd_product amdcert_product(struct span cn, const char *prefix);
 /* One DER certificate, no byte behind it, re-encoding to the same bytes. */
 enum err amdcert_read(struct span der, const char *what, X509 **out,
     struct why *) MUST_CHECK;

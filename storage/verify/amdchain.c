@@ -266,6 +266,34 @@ out:
 	return e;
 }
 
+enum err
+amd_chain_claims(struct span pem, enum amd_product *product,
+    enum amd_side *side, struct why *why)
+{
+	struct buf lf = BUF_INIT;
+	X509 *x = NULL;
+	struct span cn;
+	enum err e;
+
+	if (pem.len > CHAIN_BODY_MAX)
+		return why_set(why, ERR_TOO_BIG, "amd-kds 6.1",
+		    "a cert_chain of %zu bytes", pem.len);
+	if ((e = block_read(&pem, "ASK", &x, &lf, why)) != ERR_OK ||
+	    (e = amdcert_check_name(X509_get_subject_name(x), "ASK", &cn,
+		 why)) != ERR_OK)
+		goto out;
+	*side = span_starts(cn, "SEV-VLEK-") ? AMD_VLEK : AMD_VCEK;
+	*product =
+	    amdcert_product(cn, *side == AMD_VLEK ? "SEV-VLEK-" : "SEV-");
+	if (*product == AMD_PRODUCT_N)
+		e = why_set(why, ERR_CHAIN, "amd-kds 3.2",
+		    "the first is no ASK or ASVK of a known product");
+out:
+	X509_free(x);
+	buf_free(&lf);
+	return e;
+}
+
 struct amd_chain *
 amd_chain_ref(struct amd_chain *c)
 {

@@ -155,6 +155,24 @@ out:
 	return e;
 }
 
+enum err
+amd_crl_claims(struct span der, enum amd_product *product, struct why *why)
+{
+	X509_CRL *x = NULL;
+	struct span cn;
+	enum err e;
+
+	if ((e = crl_parse(der, &x, why)) != ERR_OK)
+		return e;
+	e = amdcert_check_name(X509_CRL_get_issuer(x), "CRL issuer", &cn, why);
+	if (e == ERR_OK &&
+	    (*product = amdcert_product(cn, "ARK-")) == AMD_PRODUCT_N)
+		e = why_set(why, ERR_CHAIN, "amd-kds 5",
+		    "the CRL is of no known product's ARK");
+	X509_CRL_free(x);
+	return e;
+}
+
 struct amd_crl *
 amd_crl_ref(struct amd_crl *crl)
 {

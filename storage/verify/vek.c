@@ -219,7 +219,6 @@ exts_read(const struct exts *exts, struct vek *vek, struct why *why)
 static enum err
 check_names(struct vek *vek, struct why *why)
 {
-	const char *prefix;
 	struct span cn;
 	enum err e;
 
@@ -238,17 +237,8 @@ check_names(struct vek *vek, struct why *why)
 	    why);
 	if (e != ERR_OK)
 		return e;
-	prefix = vek->side == AMD_VLEK ? "SEV-VLEK-" : "SEV-";
-	vek->product = AMD_PRODUCT_N;
-	if (span_starts(cn, prefix))
-		for (unsigned p = 0; p < AMD_PRODUCT_N; p++) {
-			struct span rest = span_of(cn.p + strlen(prefix),
-			    cn.len - strlen(prefix));
-
-			if (span_eq_str(rest,
-				amd_product_name((enum amd_product)p)))
-				vek->product = (enum amd_product)p;
-		}
+	vek->product =
+	    amdcert_product(cn, vek->side == AMD_VLEK ? "SEV-VLEK-" : "SEV-");
 	if (vek->product == AMD_PRODUCT_N)
 		return why_set(why, ERR_CHAIN, "amd-kds 3.2",
 		    "issuer is no %s issuer of a known product",

@@ -3,8 +3,10 @@
 #include "config/base/clock.h"
 #include "config/base/must.h"
 
+#include <check.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,4 +259,22 @@ daemon_run_end(struct daemon_run *d, int sig)
 	must(kill(d->pid, sig) == 0);
 	must(waitpid(d->pid, &ws, 0) == d->pid);
 	return WIFEXITED(ws) ? WEXITSTATUS(ws) : 200;
+}
+
+void
+run_check(const char *line, int status, ...)
+{
+	struct run r = run_line("", line);
+	const char *text;
+	va_list ap;
+
+	ck_assert_msg(r.status == status, "%s: %d\n%s%s", line, r.status,
+	    r.out.p, r.err.p);
+	va_start(ap, status);
+	while ((text = va_arg(ap, const char *)) != NULL)
+		ck_assert_msg(strstr(r.out.p, text) != NULL ||
+				  strstr(r.err.p, text) != NULL,
+		    "%s: no \"%s\" in\n%s%s", line, text, r.out.p, r.err.p);
+	va_end(ap);
+	run_free(&r);
 }

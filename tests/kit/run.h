@@ -30,6 +30,10 @@ void run_free(struct run *);
  */
 struct run run_line(const char *input, const char *line);
 
+/* Run it; this must be its status, and each text, ended by NULL, in what it
+ * prints.  Ends the test if not. */
+void run_check(const char *line, int status, ...);
+
 struct daemon_run {
 	pid_t pid;
 	int port[4]; /* of its listeners on addresses, in order */

@@ -103,25 +103,6 @@ check_get(const struct daemon_run *d, const char *path, int status)
 	http_answer_free(&a);
 }
 
-/* Run a command; each text, ended by NULL, must be in what it prints. */
-static void
-check_run(const char *line, int status, ...)
-{
-	struct run r = run_line("", line);
-	const char *text;
-	va_list ap;
-
-	ck_assert_msg(r.status == status, "%s: %d\n%s%s", line, r.status,
-	    r.out.p, r.err.p);
-	va_start(ap, status);
-	while ((text = va_arg(ap, const char *)) != NULL)
-		ck_assert_msg(strstr(r.out.p, text) != NULL ||
-				  strstr(r.err.p, text) != NULL,
-		    "%s: no \"%s\" in\n%s%s", line, text, r.out.p, r.err.p);
-	va_end(ap);
-	run_free(&r);
-}
-
 /* --- looking ---------------------------------------------------------- */
 
 START_TEST(test_status_shows_what_is_held_and_when_it_ends)
@@ -129,12 +110,12 @@ START_TEST(test_status_shows_what_is_held_and_when_it_ends)
 	struct run r;
 	json_t *doc;
 
-	check_run("larder status", 0, "mode", "lazy", "OBJECT", NULL);
+	run_check("larder status", 0, "mode", "lazy", "OBJECT", NULL);
 	check_get(&daemon_, TCB, 200);
-	check_run("larder status", 0, TCB_KEY, "fresh", "rootcrl", sim_url(sim),
+	run_check("larder status", 0, TCB_KEY, "fresh", "rootcrl", sim_url(sim),
 	    NULL);
-	check_run("larder status --within 20", 0, TCB_KEY, NULL);
-	check_run("larder status --within 31", 1, TCB_KEY " ends at", NULL);
+	run_check("larder status --within 20", 0, TCB_KEY, NULL);
+	run_check("larder status --within 31", 1, TCB_KEY " ends at", NULL);
 	r = run_line("", "larder status --json");
 	ck_assert_int_eq(r.status, 0);
 	doc = json_loads(r.out.p, 0, NULL);
@@ -151,9 +132,9 @@ START_TEST(test_status_names_what_could_not_be_had)
 			       .lie = PKI_BAD_SIGNATURE,
 			       .path = "*tcb*" });
 	check_get(&daemon_, TCB, 502);
-	check_run("larder status", 0, "NOT HELD", TCB_KEY, "bad-signature",
+	run_check("larder status", 0, "NOT HELD", TCB_KEY, "bad-signature",
 	    NULL);
-	check_run("larder explain " TCB_KEY, 0, "bad-signature", NULL);
+	run_check("larder explain " TCB_KEY, 0, "bad-signature", NULL);
 }
 END_TEST
 
@@ -162,18 +143,18 @@ START_TEST(test_without_a_token_nothing_is_told)
 	char line[300];
 
 	unsetenv("LARDER_ADMIN_TOKEN");
-	check_run("larder status", 1, "401", "--token-file", NULL);
-	check_run("larder refresh", 1, "401", NULL);
-	check_run("larder export", 1, "401", NULL);
+	run_check("larder status", 1, "401", "--token-file", NULL);
+	run_check("larder refresh", 1, "401", NULL);
+	run_check("larder export", 1, "401", NULL);
 	run_spill("token", "guess\n");
 	setenv("LARDER_ADMIN_TOKEN", "secret", 1);
 	/* The option is stronger than the environment. */
 	snprintf(line, sizeof(line), "larder status --token-file %s",
 	    run_path("token"));
-	check_run(line, 1, "401", NULL);
+	run_check(line, 1, "401", NULL);
 	run_spill("token", "secret\n");
 	unsetenv("LARDER_ADMIN_TOKEN");
-	check_run(line, 0, "mode", NULL);
+	run_check(line, 0, "mode", NULL);
 }
 END_TEST
 
@@ -183,11 +164,11 @@ START_TEST(test_explain_and_history)
 	struct sim_platform p = sim_platform(1);
 
 	check_get(&daemon_, TCB, 200);
-	check_run("larder explain " TCB_KEY, 0, "fresh", "next_update", NULL);
-	check_run("larder history " TCB_KEY, 0, "versions", sim_url(sim), NULL);
+	run_check("larder explain " TCB_KEY, 0, "fresh", "next_update", NULL);
+	run_check("larder history " TCB_KEY, 0, "versions", sim_url(sim), NULL);
 	snprintf(line, sizeof(line), "larder explain %s,%s", p.qe_id, p.pce_id);
-	check_run(line, 0, "known", "no", NULL);
-	check_run("larder history nonsense", 1, "400", NULL);
+	run_check(line, 0, "known", "no", NULL);
+	run_check("larder history nonsense", 1, "400", NULL);
 }
 END_TEST
 
@@ -199,14 +180,14 @@ START_TEST(test_refresh_asks_again)
 
 	check_get(&daemon_, TCB, 200);
 	before = sim_count(sim, "*/sgx/*tcb?fmspc=" FMSPC "*standard");
-	check_run("larder refresh " TCB_KEY, 0, TCB_KEY, NULL);
+	run_check("larder refresh " TCB_KEY, 0, TCB_KEY, NULL);
 	ck_assert_uint_eq(sim_count(sim, "*/sgx/*tcb?fmspc=" FMSPC "*standard"),
 	    before + 1);
-	check_run("larder refresh", 0, "refreshed", NULL);
+	run_check("larder refresh", 0, "refreshed", NULL);
 	ck_assert_uint_ge(sim_count(sim, "*/sgx/*tcb?fmspc=" FMSPC "*standard"),
 	    before + 2);
-	check_run("larder refresh --certs", 0, "refreshed", NULL);
-	check_run("larder refresh --json", 0, "\"failed\"", NULL);
+	run_check("larder refresh --certs", 0, "refreshed", NULL);
+	run_check("larder refresh --json", 0, "\"failed\"", NULL);
 }
 END_TEST
 
@@ -216,11 +197,11 @@ START_TEST(test_refresh_names_what_failed)
 	sim_fault_add(sim, &(struct sim_fault){ .kind = SIM_LIE,
 			       .lie = PKI_BAD_SIGNATURE,
 			       .path = "*tcb*" });
-	check_run("larder refresh " TCB_KEY, 1, TCB_KEY, "bad-signature", NULL);
-	check_run("larder refresh", 1, TCB_KEY, "bad-signature", NULL);
+	run_check("larder refresh " TCB_KEY, 1, TCB_KEY, "bad-signature", NULL);
+	run_check("larder refresh", 1, TCB_KEY, "bad-signature", NULL);
 	/* What is held is still served. */
 	check_get(&daemon_, TCB, 200);
-	check_run("larder status", 0, TCB_KEY, "bad-signature", NULL);
+	run_check("larder status", 0, TCB_KEY, "bad-signature", NULL);
 }
 END_TEST
 
@@ -235,7 +216,7 @@ START_TEST(test_export_and_import_carry_the_same_bytes)
 	check_get(&daemon_, TCB, 200);
 	check_get(&daemon_, "/sgx/certification/v4/qe/identity", 200);
 	snprintf(line, sizeof(line), "larder export -o %s", run_path("bundle"));
-	check_run(line, 0, NULL);
+	run_check(line, 0, NULL);
 	here = ask(&daemon_, "GET", TCB, NULL);
 
 	ck_assert(
@@ -243,7 +224,7 @@ START_TEST(test_export_and_import_carry_the_same_bytes)
 	use(&other);
 	check_get(&other, TCB, 404);
 	snprintf(line, sizeof(line), "larder import %s", run_path("bundle"));
-	check_run(line, 0, "objects taken", NULL);
+	run_check(line, 0, "objects taken", NULL);
 	there = ask(&other, "GET", TCB, NULL);
 	ck_assert_int_eq(there.status, 200);
 	ck_assert(span_eq(buf_view(&here.body), buf_view(&there.body)));
@@ -264,7 +245,7 @@ START_TEST(test_import_names_what_it_refuses)
 
 	check_get(&daemon_, TCB, 200);
 	snprintf(line, sizeof(line), "larder export -o %s", run_path("bundle"));
-	check_run(line, 0, NULL);
+	run_check(line, 0, NULL);
 	text = run_slurp(run_path("bundle"));
 	ck_assert_ptr_nonnull(at = strstr(text.p, "UpToDate"));
 	memcpy(at, "UpToDatf", 8);
@@ -273,7 +254,7 @@ START_TEST(test_import_names_what_it_refuses)
 	    daemon_run_start("other", config("other2", "offline", ""), &other));
 	use(&other);
 	snprintf(line, sizeof(line), "larder import %s", run_path("bundle"));
-	check_run(line, 1, TCB_KEY, "bad-signature", NULL);
+	run_check(line, 1, TCB_KEY, "bad-signature", NULL);
 	check_get(&other, TCB, 404);
 	check_get(&other, "/sgx/certification/v4/rootcacrl", 200);
 	buf_free(&text);
@@ -335,19 +316,19 @@ START_TEST(test_collect_serves_a_site_without_a_way_out)
 	check_pckcert(&in, &direct, 461);
 	snprintf(line, sizeof(line), "larder export --platforms --peek -o %s",
 	    run_path("list"));
-	check_run(line, 0, "3 platforms", NULL);
+	run_check(line, 0, "3 platforms", NULL);
 	snprintf(line, sizeof(line), "larder export --platforms -o %s",
 	    run_path("list"));
-	check_run(line, 0, "3 platforms", NULL);
-	check_run("larder export --platforms", 0, "0 platforms", NULL);
+	run_check(line, 0, "3 platforms", NULL);
+	run_check("larder export --platforms", 0, "0 platforms", NULL);
 
 	snprintf(line, sizeof(line),
 	    "larder collect --from %s --root-crl %s -o %s %s", sim_url(sim),
 	    sim_root_url(sim), run_path("doc"), run_path("list"));
 	/* One that Intel does not know is named; the others are collected. */
-	check_run(line, 1, "2 platforms collected, 1 failed", NULL);
+	run_check(line, 1, "2 platforms collected, 1 failed", NULL);
 	snprintf(line, sizeof(line), "larder import %s", run_path("doc"));
-	check_run(line, 0, "taken", NULL);
+	run_check(line, 0, "taken", NULL);
 	check_pckcert(&in, &direct, 200);
 	check_pckcert(&in, &indirect, 200);
 	check_pckcert(&in, &unknown, 461);
@@ -366,9 +347,9 @@ START_TEST(test_collect_without_a_list_is_for_verifiers)
 	snprintf(line, sizeof(line),
 	    "larder collect --from %s --root-crl %s -o %s", sim_url(sim),
 	    sim_root_url(sim), run_path("doc"));
-	check_run(line, 0, "0 platforms collected, 0 failed", NULL);
+	run_check(line, 0, "0 platforms collected, 0 failed", NULL);
 	sim_fault_add(sim, &(struct sim_fault){ .kind = SIM_GARBAGE });
-	check_run(line, 1, "not JSON", NULL);
+	run_check(line, 1, "not JSON", NULL);
 }
 END_TEST
 
@@ -384,7 +365,7 @@ START_TEST(test_collateral_of_a_quote)
 	struct buf doc;
 	FILE *f;
 
-	check_run("larder collateral deploy/demo.sh", 1, "400", NULL);
+	run_check("larder collateral deploy/demo.sh", 1, "400", NULL);
 	ck_assert_uint_gt(sim_certs(sim, &p, 0, certs), 0);
 	q.pck = certs[0];
 	quote = kit_quote(sim_pki(sim), &q);
@@ -393,7 +374,7 @@ START_TEST(test_collateral_of_a_quote)
 	must(fclose(f) == 0);
 	snprintf(line, sizeof(line), "larder collateral %s -o %s",
 	    run_path("quote"), run_path("collateral"));
-	check_run(line, 0, NULL);
+	run_check(line, 0, NULL);
 	doc = run_slurp(run_path("collateral"));
 	ck_assert_ptr_nonnull(strstr(doc.p, "tcbInfo"));
 	ck_assert_ptr_nonnull(strstr(doc.p, "enclaveIdentity"));
@@ -410,7 +391,7 @@ START_TEST(test_tls_and_unix_sockets)
 	char listen[900], line[400];
 
 	snprintf(line, sizeof(line), "larder init-tls -d %s", run_path("tls"));
-	check_run(line, 0, NULL);
+	run_check(line, 0, NULL);
 	snprintf(listen, sizeof(listen),
 	    ", {\"address\": \"127.0.0.1:0\", \"serve\": [\"admin\"],"
 	    " \"tls\": {\"certificate\": \"%s/server.pem\","
@@ -423,13 +404,13 @@ START_TEST(test_tls_and_unix_sockets)
 	snprintf(line, sizeof(line),
 	    "larder status --server https://localhost:%d --ca %s/ca.pem",
 	    d.port[1], run_path("tls"));
-	check_run(line, 0, "offline", NULL);
+	run_check(line, 0, "offline", NULL);
 	snprintf(line, sizeof(line),
 	    "larder status --server https://localhost:%d", d.port[1]);
-	check_run(line, 1, "certificate", NULL);
+	run_check(line, 1, "certificate", NULL);
 	snprintf(line, sizeof(line), "larder status --server unix:%s",
 	    run_path("sock"));
-	check_run(line, 0, "offline", NULL);
+	run_check(line, 0, "offline", NULL);
 	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
 }
 END_TEST
