@@ -8,6 +8,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "config/base/recent.h"
 #include "config/base/version.h"
 
 #include <jansson.h>
@@ -137,6 +138,43 @@ admin_history(struct req *req)
 		    api_json_cb, req);
 }
 
+/* --- refusals --------------------------------------------------------- */
+
+static json_t *
+refusal_json(const struct recent *r)
+{
+	char first[TIME_LEN], last[TIME_LEN];
+
+	time_write(r->first_at, first);
+	time_write(r->last_at, last);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:s}",
+	    "at", last, "first", first, "where",
+	    r->kind == RECENT_GATE ? "gate" : "answer", "what", r->what, "who",
+	    r->who, "reason", err_token(r->err), "clause", r->clause, "count",
+	    (json_int_t)r->count, "status", err_http(r->err), "text", r->text);
+}
+
+/* What was refused since the start, the latest first. */
+static void
+admin_refusals(struct req *req)
+{
+	struct recent *v = xcalloc(RECENT_MAX, sizeof(*v));
+	size_t i, n = recent_get(v);
+	json_t *list = json_array();
+	struct buf b = BUF_INIT;
+	char *text;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, refusal_json(&v[i]));
+	text = json_dumps(list, 0);
+	must(text != NULL);
+	buf_printf(&b, "{\"refusals\":%s}", text);
+	api_json(req, buf_blob(&b));
+	free(text);
+	json_decref(list);
+	free(v);
+}
+
 /* --- refresh ---------------------------------------------------------- */
 
 /* key= is an object, "all" (collateral) or "certs", with fmspc= if wanted. */
@@ -186,6 +224,7 @@ const struct route routes_admin[] = {
 	ADMIN("/v1/status", GET, BODY_NONE, admin_status),
 	ADMIN("/v1/explain", GET, BODY_NONE, admin_explain),
 	ADMIN("/v1/history", GET, BODY_NONE, admin_history),
+	ADMIN("/v1/refusals", GET, BODY_NONE, admin_refusals),
 	ADMIN("/v1/refresh", POST, BODY_SMALL, admin_refresh),
 	ADMIN("/v1/export", GET, BODY_NONE, api_export),
 	ADMIN("/v1/import", POST, BODY_UPLOAD, api_import),

@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "config/base/recent.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -243,11 +244,14 @@ error_log(const struct req *r, int status, enum err e, const struct why *why)
 {
 	static const char *const names[] = { "GET", "HEAD", "POST", "PUT",
 		"DELETE", NULL };
-	char path[64];
+	char path[64], what[80];
 
+	path_log(r, path);
+	snprintf(what, sizeof(what), "%s %s",
+	    names[r->head.method] == NULL ? "?" : names[r->head.method], path);
+	recent_add(RECENT_ANSWER, what, req_peer(r), e, why);
 	if (!worker_may_log(r->conn->worker))
 		return;
-	path_log(r, path);
 	log_request(r->id);
 	log_event(status >= 500 ? LOG_WARN : LOG_INFO, "answered", "status",
 	    log_num(status).s, "reason", err_token(e), "method",

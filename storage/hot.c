@@ -7,6 +7,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "config/base/recent.h"
 #include "storage/amd.h"
 #include "storage/baseline_int.h"
 #include "storage/issuer.h"
@@ -89,6 +90,7 @@ refused_log(const char *object, enum err e, const struct why *why,
     const char *source)
 {
 	metric_refused(e);
+	recent_add(RECENT_GATE, object, source, e, why);
 	/* A date ahead of us may well mean that our own clock is wrong. */
 	log_event(e == ERR_NOT_YET ? LOG_ERROR : LOG_WARN, "refused", "object",
 	    object, "reason", err_token(e), "clause", why->clause, "text",

@@ -34,6 +34,8 @@ START_TEST(test_guarded_routes_ask_for_the_token_first)
 		{ "PUT", S4 "appraisalpolicy" },
 		{ "GET", "/v1/status" },
 		{ "GET", "/v1/export" },
+		{ "GET", "/v1/refusals" },
+		{ "GET", "/v1/baseline/impact" },
 		{ "POST", "/v1/import" },
 	};
 	struct edge_reply r;
