@@ -73,6 +73,9 @@ $B/%.o: %.c | packages-present
 	@echo "  CC $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The operator's page is part of the program.
+$B/server/api_console.o: $(wildcard server/console/*)
+
 $(PROGRAMS): $B/%: $B/server/cmd/%.o $(LIB)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)

@@ -30,8 +30,8 @@ struct route {
 	const char *lines;
 };
 
-extern const struct route routes_pccs[], routes_admin[], routes_ops[],
-    routes_jwks[], routes_thim[], routes_kds[], routes_verify[];
+extern const struct route routes_pccs[], routes_admin[], routes_console[],
+    routes_ops[], routes_jwks[], routes_thim[], routes_kds[], routes_verify[];
 
 /*
  * All tables as one index, made at start and read by every worker.  The

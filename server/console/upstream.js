@@ -1,0 +1,79 @@
+// Whom larder asks, and how that goes.
+
+import { get } from './api.js';
+import { chip, empty, h, plural, table } from './dom.js';
+import { at, away, when } from './time.js';
+
+export const title = 'Upstream';
+
+export async function load() {
+  const status = await get('/v1/status');
+  return { upstream: status.upstream, missing: status.storage.missing,
+    now: status.now };
+}
+
+function stateChip(o) {
+  const kind = o.state === 'up' ? 'good' : o.state === 'down' ? 'bad' : 'warn';
+  return chip(kind, o.state);
+}
+
+function pause(o) {
+  if (o.asked_again_in_s > 0) return `asked again in ${o.asked_again_in_s} s`;
+  if (o.paused_for_s > 0) return `paused for ${o.paused_for_s} s`;
+  return '–';
+}
+
+function failure(f) {
+  if (!f) return h('span', { class: 'muted' }, '–');
+  const times = f.failures > 1 ? `, ${f.failures} times` : '';
+  return [h('code', null, f.reason), times, f.text ? `: ${f.text}` : ''];
+}
+
+function origins(list, now) {
+  if (list.length === 0) return empty('Nobody has been asked yet.');
+  return table('Upstream servers',
+    ['Server', 'State', 'Since', 'In progress', 'Waiting', 'Pause',
+      'Last error'],
+    list.map((o) => h('tr', null, h('th', { scope: 'row' }, o.origin),
+      h('td', null, stateChip(o)), h('td', null, when(o.down_since, now)),
+      h('td', { class: 'num' }, o.asking), h('td', { class: 'num' }, o.queued),
+      h('td', null, pause(o)), h('td', null, failure(o.last_error)))));
+}
+
+function flights(list) {
+  if (list.length === 0) return empty('No fetch in progress.');
+  return table('Fetches in progress', ['Object', 'State', 'Waiting'],
+    list.map((f) => h('tr', null,
+      h('th', { scope: 'row' }, f.key ?? f.object ?? '–'),
+      h('td', null, f.state ?? '–'),
+      h('td', { class: 'num' }, f.waiters ?? 0))));
+}
+
+function missing(map, now) {
+  const rows = Object.entries(map);
+  if (rows.length === 0) return empty('All that was asked for is held.');
+  return table('Asked for and not held', ['Object', 'Last tried', 'Reason'],
+    rows.map(([key, f]) => h('tr', null, h('th', { scope: 'row' }, key),
+      h('td', null, when(f.at, now)), h('td', null, failure(f)))));
+}
+
+export function render({ upstream, missing: map, now: text }) {
+  const now = at(text);
+  const due = upstream.due;
+  return [
+    h('section', { class: 'card' }, h('h2', null, 'Servers'),
+      origins(upstream.origins, now)),
+    h('section', { class: 'card' }, h('h2', null, 'Refreshing'),
+      h('p', null, `${plural(due.items, 'object')} on the plan, `,
+        `${due.running} being refreshed, the next ${away(due.next_at, now)}; `,
+        `${plural(upstream.n_waiters, 'request')} waiting for a fetch; `,
+        `${upstream.refusals_kept} answers “there is none” remembered.`),
+      due.failing?.length > 0
+        ? h('p', { class: 'note warn' },
+          `Refreshing fails for ${due.failing.map((f) => f.key ?? f)
+            .join(', ')}.`)
+        : null,
+      flights(upstream.flights)),
+    h('section', { class: 'card' }, h('h2', null, 'Not held'),
+      missing(map, now))];
+}
