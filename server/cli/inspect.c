@@ -123,6 +123,28 @@ inspect_any(struct span s, unsigned depth, struct why *why)
 	return depth == 0 ? NULL : inspect_encoded(s, depth - 1, why);
 }
 
+/* With --signer: one more member.  False with a message: there is none. */
+static bool
+add_signature(const struct cli *cli, struct span text, json_t *o)
+{
+	const char *path = cli_value(cli, "signer");
+	struct buf pem = BUF_INIT;
+	struct why why = { 0 };
+	bool good = false;
+	enum err e;
+
+	if (path == NULL)
+		return true;
+	if ((e = cli_read_file(path, FILE_MAX, &pem, &why)) == ERR_OK)
+		e = inspect_signature(text, buf_view(&pem), &good, &why);
+	if (e == ERR_OK)
+		field_set(o, "signature_ok", json_boolean(good));
+	else
+		cli_fail(cli, "%s", why.text);
+	buf_free(&pem);
+	return e == ERR_OK;
+}
+
 static int
 cmd_inspect(struct cli *cli)
 {
@@ -134,7 +156,8 @@ cmd_inspect(struct cli *cli)
 	if (cli_read_file(cli->argv[0], FILE_MAX, &bytes, &why) != ERR_OK)
 		cli_fail(cli, "%s", why.text);
 	else if ((o = inspect_any(buf_view(&bytes), 3, &why)) != NULL)
-		rc = show_tree(cli, o);
+		rc = add_signature(cli, buf_view(&bytes), o) ? show_tree(cli, o)
+							     : UNUSABLE;
 	else if (why.err != ERR_OK)
 		cli_fail(cli, "%s: %s", cli->argv[0], why.text);
 	else
@@ -144,13 +167,20 @@ cmd_inspect(struct cli *cli)
 	return rc;
 }
 
+static const struct cli_opt inspect_opts[] = {
+	{ "signer", 0, "FILE",
+	    "check the signature of a TCB info, identity or list of\n"
+	    "numbers with this certificate (PEM)" },
+	{ NULL, 0, NULL, NULL },
+};
+
 const struct cli_command cli_inspect_commands[] = {
-	{ "inspect", "FILE", 1, 1, CLI_JSON, NULL,
+	{ "inspect", "FILE", 1, 1, CLI_JSON, inspect_opts,
 	    "Show what a file is and what stands in it",
 	    "Quotes, SNP reports, Azure's HCL reports, certificate tables,\n"
 	    "certificates, CRLs, TCB infos, identities and documents of them;\n"
-	    "binary, PEM, JSON, hex or base64.  Nothing is verified.  Exit 2\n"
-	    "when it is none of these.\n",
+	    "binary, PEM, JSON, hex or base64.  Nothing is verified but what\n"
+	    "--signer asks for.  Exit 2 when it is none of these.\n",
 	    cmd_inspect },
 	{ 0 },
 };

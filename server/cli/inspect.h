@@ -28,6 +28,12 @@ json_t *inspect_der(struct span, struct why *);
 json_t *inspect_pem(struct span, struct why *);
 /* TCB info, enclave identity, evaluation numbers; bundles of such things. */
 json_t *inspect_json(struct span, unsigned depth, struct why *);
+/*
+ * Whether a document of Intel's carries a signature by this certificate's
+ * key (PEM, the first one).  ERR_FORMAT: no such document or certificate.
+ */
+enum err inspect_signature(struct span text, struct span pem, bool *good,
+    struct why *) MUST_CHECK;
 
 /* Members of a tree: lower-case hex; UTC time as text. "value" is stolen. */
 void field_set(json_t *, const char *name, json_t *value);

@@ -5,9 +5,12 @@
  */
 #include "server/cli/inspect.h"
 
+#include "config/base/enc.h"
 #include "config/base/must.h"
 #include "storage/verify/verify.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,7 +215,7 @@ signed_tree(json_t *doc, struct span text)
 {
 	struct span value = text;
 	struct why why = { 0 };
-	unsigned char sig[64];
+	unsigned char sig[64], digest[32];
 	enum err e = ERR_OK;
 	json_t *o = NULL;
 	size_t i;
@@ -227,10 +230,40 @@ signed_tree(json_t *doc, struct span text)
 			continue;
 		if (e == ERR_OK)
 			o = documents[i].tree(value, &why);
-		return o != NULL ? o
-				 : refused_tree(documents[i].type, doc, &why);
+		if (o == NULL)
+			return refused_tree(documents[i].type, doc, &why);
+		sha256(value, digest);
+		field_hex(o, "body_sha256", digest, sizeof(digest));
+		return o;
 	}
 	return NULL;
+}
+
+enum err
+inspect_signature(struct span text, struct span pem, bool *good,
+    struct why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.len == 0 ? "" : (const char *)pem.p,
+	    (int)pem.len);
+	X509 *signer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	struct span value = SPAN_NONE;
+	unsigned char sig[64];
+	enum err e = ERR_FORMAT;
+	size_t i;
+
+	if (signer == NULL)
+		e = why_set(why, ERR_FORMAT, "RFC 7468",
+		    "the signer is no certificate in PEM");
+	for (i = 0; signer != NULL && e != ERR_OK &&
+		    i < sizeof(documents) / sizeof(documents[0]);
+	     i++)
+		e = jspan_cut(text, documents[i].member, &value, sig, why);
+	if (e == ERR_OK)
+		*good = sig_check(value, sig, signer, NULL) == ERR_OK;
+	X509_free(signer);
+	BIO_free(bio);
+	ERR_clear_error();
+	return e;
 }
 
 /* --- documents of documents ------------------------------------------- */
