@@ -240,7 +240,7 @@ evidence_read(struct span in, struct evidence *out)
 		read_proof(out, in);
 	else if (is_response(in))
 		read_response(out, in);
-	else if (is_report(in))
+	else if (in.len == SNP_REPORT_LEN || is_report(in))
 		read_report(out, in);
 	else
 		take_quote(out, in);

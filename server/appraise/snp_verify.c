@@ -29,7 +29,11 @@ check_kind(const struct snp_report *r, const struct snp_collateral *c,
 {
 	bool vlek = snp_signing_key(r) == SNP_KEY_VLEK;
 
-	if (v->product == AMD_PRODUCT_N)
+	/* A certificate that cannot be read does not say the product either:
+	 * that it cannot is then the reason, unless the report itself says one
+	 * that nobody knows. */
+	if (v->product == AMD_PRODUCT_N &&
+	    (r->has_cpuid || c->vek_err == SNP_OK))
 		return fail(v, SNP_ERR_PRODUCT_UNKNOWN, "snp-report 8.7");
 	if (c->vek == NULL && c->vek_err != SNP_OK)
 		return fail(v, c->vek_err, "snp-report 8.9");

@@ -228,12 +228,12 @@ static struct snp_set *
 snp_set_of(const struct material *m, const struct evidence *e,
     const struct amd_anchors *anchors)
 {
-	struct buf own[2] = { BUF_INIT, BUF_INIT };
+	struct buf own = BUF_INIT;
 	struct snp_bytes in, along;
 	struct snp_set *set;
 
 	material_snp(m, &in);
-	snp_bytes_of(e, own, &along);
+	snp_bytes_of(e, &own, &along);
 	if (in.vek.len == 0)
 		in.vek = along.vek;
 	if (in.chain.len == 0)
@@ -241,8 +241,7 @@ snp_set_of(const struct material *m, const struct evidence *e,
 	if (in.crl.len == 0)
 		in.crl = along.crl;
 	set = snp_set_read(&in, anchors);
-	buf_free(&own[0]);
-	buf_free(&own[1]);
+	buf_free(&own);
 	return set;
 }
 

@@ -5,6 +5,7 @@
 #include "config/base/blob.h"
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "tests/kit/mutant.h"
 #include "tests/kit/run.h"
 #include "tests/kit/scase.h"
 #include "tests/kit/vcase.h"
@@ -151,6 +152,18 @@ spill_collateral(const json_t *c)
 	json_decref(o);
 }
 
+static void
+spill_pieces(const struct vset *s)
+{
+	spill("tcb_info.json", blob_span(s->tcb_info));
+	spill("tcb_info_issuer_chain.pem", blob_span(s->tcb_chain));
+	spill("qe_identity.json", blob_span(s->identity));
+	spill("qe_identity_issuer_chain.pem", blob_span(s->identity_chain));
+	spill("root_ca_crl.der", blob_span(s->root_crl));
+	spill("pck_crl.der", blob_span(s->pck_crl));
+	spill("pck_crl_issuer_chain.pem", blob_span(s->pck_crl_chain));
+}
+
 /* The same as a folder, for documents that are no UTF-8. */
 static void
 spill_set(const struct vset *s)
@@ -161,13 +174,7 @@ spill_set(const struct vset *s)
 	snprintf(path, sizeof(path), "%s/set", dir);
 	must(mkdir(path, 0700) == 0 || errno == EEXIST);
 	memcpy(dir, path, sizeof(dir));
-	spill("tcb_info.json", blob_span(s->tcb_info));
-	spill("tcb_info_issuer_chain.pem", blob_span(s->tcb_chain));
-	spill("qe_identity.json", blob_span(s->identity));
-	spill("qe_identity_issuer_chain.pem", blob_span(s->identity_chain));
-	spill("root_ca_crl.der", blob_span(s->root_crl));
-	spill("pck_crl.der", blob_span(s->pck_crl));
-	spill("pck_crl_issuer_chain.pem", blob_span(s->pck_crl_chain));
+	spill_pieces(s);
 	memcpy(dir, top, sizeof(dir));
 }
 
@@ -373,6 +380,119 @@ START_TEST(test_files_of_certificates)
 }
 END_TEST
 
+/* --- the one-bit matrix, a sample of it ------------------------------- */
+
+static size_t n_mutants;
+static const char *mutant_options;
+
+/* "arg" is the file that the changed bytes go into; it is put back. */
+static void
+one_mutant(void *arg, const struct mutant *m)
+{
+	const char *file = arg;
+	char args[1024];
+	json_t *v;
+	int status;
+
+	spill(file, m->bytes);
+	snprintf(args, sizeof(args), "%s/quote --collateral %s %s", dir, dir,
+	    mutant_options);
+	v = verify(args, &status);
+	ck_assert_msg(status == 1 && word_in(first_reason(v), m->checks),
+	    "%s.%s: %d, %s, not %s", m->piece, m->field, status,
+	    first_reason(v), m->checks);
+	json_decref(v);
+	n_mutants++;
+}
+
+typedef void (*mutants_fn)(struct mutants *, const char *piece,
+    const char *checks, struct span);
+
+static void
+mutants_of(mutants_fn fn, char *file, const char *checks, struct span good,
+    unsigned every)
+{
+	struct mutants m = { one_mutant, file, 5, every, 0 };
+
+	fn(&m, file, checks, good);
+	spill(file, good);
+}
+
+static void
+sample_collateral(const struct vset *s)
+{
+	static char tcb_info[] = "tcb_info.json",
+		    chain[] = "tcb_info_issuer_chain.pem",
+		    identity[] = "qe_identity.json",
+		    identity_chain[] = "qe_identity_issuer_chain.pem",
+		    root_crl[] = "root_ca_crl.der", pck_crl[] = "pck_crl.der",
+		    pck_crl_chain[] = "pck_crl_issuer_chain.pem";
+
+	mutants_of(mutants_document, tcb_info, "tcb-info",
+	    blob_span(s->tcb_info), 9);
+	mutants_of(mutants_document, identity, "qe-identity",
+	    blob_span(s->identity), 9);
+	mutants_of(mutants_chain, chain, "tcb-info", blob_span(s->tcb_chain),
+	    9);
+	mutants_of(mutants_chain, identity_chain, "qe-identity",
+	    blob_span(s->identity_chain), 9);
+	mutants_of(mutants_crl, root_crl, "crl", blob_span(s->root_crl), 5);
+	mutants_of(mutants_crl, pck_crl, "crl", blob_span(s->pck_crl), 5);
+	mutants_of(mutants_chain, pck_crl_chain, "crl",
+	    blob_span(s->pck_crl_chain), 9);
+}
+
+START_TEST(test_sample_of_the_matrix)
+{
+	static const char *const paths[] = { "sgx/synthetic/s001.json",
+		"tdx/synthetic/t034.json" };
+	static char file[] = "quote";
+	char options[512];
+	struct vcase c;
+	struct mutants m = { one_mutant, file, 3, 8, 0 };
+
+	dir_make("matrix");
+	vcase_synthetic(paths[_i], &c);
+	spill_pieces(c.set);
+	json_t *j = vector_json(paths[_i]);
+	spill("root.pem", span_str(word(j, "trusted_root")));
+	json_decref(j);
+	snprintf(options, sizeof(options), "--root %s/root.pem --at %lld", dir,
+	    (long long)c.at);
+	mutant_options = options;
+	mutants_quote(&m, blob_span(c.quote));
+	mutants_quote_chain(&m, blob_span(c.quote));
+	spill(file, blob_span(c.quote));
+	sample_collateral(c.set);
+	ck_assert_uint_gt(n_mutants, 20);
+	vcase_fini(&c);
+}
+END_TEST
+
+START_TEST(test_sample_of_reports)
+{
+	static char file[] = "quote", vek[] = "vcek.der";
+	char options[64], at[TIME_LEN];
+	struct mutants m = { one_mutant, file, 3, 6, 0 };
+	struct scase c;
+
+	dir_make("reports");
+	scase_load("milan-v3-aci", &c);
+	spill(vek, blob_span(c.vek));
+	spill("chain.pem", blob_span(c.chain));
+	time_write(c.at, at);
+	snprintf(options, sizeof(options), "--at %s", at);
+	mutant_options = options;
+	mutants_report(&m, blob_span(c.report), c.vlek);
+	spill(file, blob_span(c.report));
+	mutants_of(mutants_cert, vek,
+	    "SNP_ERR_CERT_FORMAT SNP_ERR_KEY_KIND_MISMATCH SNP_ERR_CHAIN",
+	    blob_span(c.vek), 3);
+	ck_assert_uint_gt(n_mutants, 6);
+	scase_fini(&c);
+}
+END_TEST
+
 /* --- options ---------------------------------------------------------- */
 
 #define QUOTE "sgx/quotes/v3-00606A000000-c81a90ee.dat"
@@ -541,12 +661,14 @@ main(void)
 		tcase_add_test(tc, test_snp_cases);
 		tcase_add_test(tc, test_folder_of_many_certificates);
 		tcase_add_loop_test(tc, test_files_of_certificates, 0, 4);
+		tcase_add_loop_test(tc, test_sample_of_the_matrix, 0, 2);
+		tcase_add_test(tc, test_sample_of_reports);
 		tcase_add_test(tc, test_options);
 		tcase_add_test(tc, test_what_cannot_be_judged_is_2);
 		tcase_add_loop_test(tc, test_missing_pieces_are_named, 0, 6);
 		suite_add_tcase(s, tc);
 	} else {
-		vectors_skipped(18);
+		vectors_skipped(21);
 	}
 	tcase_add_test(own, test_garbage_is_rejected);
 	suite_add_tcase(s, own);
