@@ -43,6 +43,13 @@ listen_check(struct reader *r, const struct config *c, size_t i)
 		return reader_fail_at(r, ".tls.key", "is missing");
 	if (l->tls_certificate == NULL && l->tls_key != NULL)
 		return reader_fail_at(r, ".tls.certificate", "is missing");
+	if (l->tls_certificate == NULL &&
+	    (l->tls_also.n != 0 || l->tls_client_ca != NULL))
+		return reader_fail_at(r, ".tls.certificate", "is missing");
+	if (l->tls_client_ca == NULL &&
+	    (l->tls_admins.n != 0 || l->tls_users.n != 0))
+		return reader_fail_at(r, ".tls.client_ca",
+		    "is missing: nobody could show such a name");
 	if (l->tls_certificate == NULL && !l->allow_clear &&
 	    !address_is_loopback(l->address) && !is_metadata_only(l))
 		return reader_fail_at(r, ".address",

@@ -73,6 +73,9 @@ struct config_listen {
 	unsigned serve;        /* enum serve, or-ed */
 	char *tls_certificate; /* PEM files; NULL: clear text */
 	char *tls_key;
+	struct config_list tls_also; /* PEM files: chain and key in each */
+	char *tls_client_ca;         /* PEM; NULL: no client certificates */
+	struct config_list tls_admins, tls_users; /* names in them */
 	bool allow_clear;
 	struct config_rule baseline;
 };
@@ -177,6 +180,7 @@ struct config {
 	struct {
 		int connections;
 		int connections_per_source;
+		int token_failures_per_minute;    /* 0: no limit */
 		int misses_per_source_per_minute; /* 0: no limit */
 		int misses_per_source_burst;
 		int header_timeout_ms;

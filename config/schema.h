@@ -17,6 +17,7 @@ enum setting_kind {
 	KIND_ADDRESS,
 	KIND_SERVE, /* list of families, or-ed into an unsigned */
 	KIND_FILE,
+	KIND_FILES,
 	KIND_DATABASE,
 	KIND_MODE,
 	KIND_BASE_URLS, /* scheme, host, port */
@@ -30,6 +31,7 @@ enum setting_kind {
 	KIND_TCB,      /* 16 hex digits, or "auto" */
 	KIND_QE_IDS,
 	KIND_NAME,
+	KIND_NAMES,
 	KIND_ROLE,
 	KIND_SCRYPT, /* $scrypt$..., file: or env: */
 	KIND_ISSUER, /* a name or a URL */

@@ -36,11 +36,15 @@ warn_hosts(const struct config *config, FILE *f)
 void
 config_warn(const struct config *config, FILE *f)
 {
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < config->n_listen; i++) {
 		warn_unreadable(config, config->listen[i].tls_certificate, f);
 		warn_unreadable(config, config->listen[i].tls_key, f);
+		warn_unreadable(config, config->listen[i].tls_client_ca, f);
+		for (k = 0; k < config->listen[i].tls_also.n; k++)
+			warn_unreadable(config, config->listen[i].tls_also.v[k],
+			    f);
 	}
 	warn_unreadable(config, config->upstream.ca_file, f);
 	warn_hosts(config, f);

@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "server/notify.h"
 #include "server/server.h"
+#include "server/watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,7 +17,11 @@ struct daemon {
 	struct storage *storage;
 	struct upstream *upstream;
 	struct server *server;
+	struct watch *watch;
 };
+
+/* How often certificates are looked at. */
+#define WATCH_MS 2000
 
 enum err
 daemon_config(const char *path, struct config **out, struct why *why)
@@ -74,6 +79,7 @@ daemon_start(struct daemon *d, struct why *why)
 		 why)) != ERR_OK)
 		return e;
 	daemon_log_listeners(d);
+	d->watch = watch_new(d->config);
 	log_event(LOG_NOTE, "ready", "ms", log_num(clock_mono_ms() - from).s,
 	    NULL);
 	return ERR_OK;
@@ -92,6 +98,7 @@ daemon_stop(struct daemon *d)
 		upstream_free(d->upstream);
 	if (d->storage != NULL)
 		storage_close(d->storage);
+	watch_free(d->watch);
 	config_unref(d->config);
 }
 
@@ -117,6 +124,8 @@ daemon_take_config(struct daemon *d, struct why *why)
 	config_unref(d->config);
 	d->config = next;
 	next = NULL;
+	watch_free(d->watch);
+	d->watch = watch_new(d->config);
 out:
 	config_unref(next);
 	return e;
@@ -139,6 +148,26 @@ daemon_reload(struct daemon *d)
 	notify_send("READY=1");
 }
 
+/*
+ * New certificates count without a signal; new settings do not, for a file
+ * that is being edited is no order.  What does not fit together yet, a
+ * certificate whose key has still to be written, is tried again when the next
+ * file changes.
+ */
+static void
+daemon_watch(struct daemon *d)
+{
+	struct why why = { 0 };
+
+	if (!watch_changed(d->watch))
+		return;
+	if (server_reload(d->server, d->config, &why) != ERR_OK)
+		log_event(LOG_WARN, "certificates-refused", "reason",
+		    err_token(why.err), "text", why.text, NULL);
+	else
+		log_event(LOG_NOTE, "certificates-taken", NULL);
+}
+
 static void
 daemon_signals(sigset_t *set)
 {
@@ -153,7 +182,7 @@ daemon_signals(sigset_t *set)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-/* The next signal; 0 when wait_ms passed without one (0: wait for ever). */
+/* The next signal; 0 when wait_ms passed without one. */
 static int
 daemon_wait(const sigset_t *set, long wait_ms)
 {
@@ -161,10 +190,7 @@ daemon_wait(const sigset_t *set, long wait_ms)
 	int sig;
 
 	do {
-		if (wait_ms == 0)
-			sig = sigwaitinfo(set, NULL);
-		else
-			sig = sigtimedwait(set, NULL, &t);
+		sig = sigtimedwait(set, NULL, &t);
 	} while (sig == -1 && errno == EINTR);
 	return sig == -1 ? 0 : sig;
 }
@@ -172,12 +198,16 @@ daemon_wait(const sigset_t *set, long wait_ms)
 static void
 daemon_loop(struct daemon *d, const sigset_t *set)
 {
-	long beat_ms = notify_watchdog_ms();
+	long beat_ms = notify_watchdog_ms(), turn_ms = WATCH_MS;
 	int sig;
 
-	while ((sig = daemon_wait(set, beat_ms)) != SIGTERM && sig != SIGINT) {
+	if (beat_ms != 0 && beat_ms < turn_ms)
+		turn_ms = beat_ms;
+	while ((sig = daemon_wait(set, turn_ms)) != SIGTERM && sig != SIGINT) {
 		if (sig == SIGHUP)
 			daemon_reload(d);
+		else
+			daemon_watch(d);
 		if (beat_ms != 0)
 			notify_send("WATCHDOG=1");
 	}

@@ -11,6 +11,7 @@
 #include "config/base/mbox.h"
 #include "config/base/metric.h"
 #include "server/caps.h"
+#include "server/failures.h"
 #include "server/head.h"
 #include "server/jwt.h"
 #include "server/query.h"
@@ -212,9 +213,18 @@ void out_fini(struct conn *);
 
 /* --- TLS (tls.c) ------------------------------------------------------ */
 
-/* A context from PEM files; *out is the caller's (SSL_CTX_free). */
-enum err tls_context(const char *certificate, const char *key, SSL_CTX **out,
+/*
+ * tls_context.c: the context of a listener that has tls, its certificates,
+ * keys and CAs read anew; *out is the caller's (SSL_CTX_free).
+ */
+enum err tls_context(const struct config_listen *, SSL_CTX **out,
     struct why *) MUST_CHECK;
+/*
+ * What the client's certificate lets it do at this listener; false, *out as it
+ * was, when that is nothing.  The name in *out is the configuration's.
+ */
+bool tls_client(const struct conn *, const struct config_listen *,
+    struct token_grant *out);
 SSL *tls_new(SSL_CTX *);
 void tls_bind(struct conn *); /* records go through conn->wire */
 void tls_end(struct conn *);  /* say goodbye if it is polite, and free */
@@ -321,6 +331,9 @@ enum err listen_open(const char *address, bool shared, int *fd, unsigned n,
 void listen_unlink(const char *address);
 
 /* --- the server's counters, any thread -------------------------------- */
+
+/* Refused tokens by source, for all workers. */
+struct failures *server_failures(struct server *);
 
 /*
  * Count a new connection from a source (hash of its address; 0: exempt):

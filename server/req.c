@@ -265,20 +265,49 @@ req_route(struct req *r, struct why *why)
 		   : why_set(why, ERR_NO_ROUTE, "pccs-api 5", "no such path");
 }
 
+static struct failures *
+req_failures(const struct req *r)
+{
+	return server_failures(worker_server(r->conn->worker));
+}
+
+/* Who has shown too many bad tokens is not told about further ones. */
+static enum err
+req_guesses(const struct req *r, const struct config *config, struct why *why)
+{
+	enum err e;
+
+	if (!failures_many(req_failures(r), r->conn->source, clock_now(),
+		(unsigned)config->limits.token_failures_per_minute))
+		return ERR_OK;
+	metric_inc(M_AUTH_THROTTLED);
+	e = why_set(why, ERR_GUESSING, "limits.token_failures_per_minute",
+	    "too many tokens refused");
+	why->retry_s = failures_wait_s(clock_now());
+	return e;
+}
+
 /* pccs-api 3.  The value never reaches a log. */
 static enum err
 req_authorise(struct req *r, bool *unproven, struct why *why)
 {
+	const struct config *config = r->conn->worker->config;
 	struct token_grant grant = { ROLE_NONE, "" };
 	enum token_state state = TOKEN_REFUSED;
 	struct span token;
+	enum err e;
 
 	if (r->route->role == ROLE_NONE)
 		return ERR_OK;
 	token = req_token(r);
-	if (token.len != 0)
-		state = token_check(r->conn->worker->config, token, clock_now(),
-		    &grant);
+	if (token.len != 0) {
+		if ((e = req_guesses(r, config, why)) != ERR_OK)
+			return e;
+		state = token_check(config, token, clock_now(), &grant);
+	} else if (tls_client(r->conn, &config->listen[req_listener(r)],
+		       &grant)) {
+		state = TOKEN_GRANTED;
+	}
 	/* Once hashed, a verdict that has been forgotten again is a no. */
 	if (state == TOKEN_UNPROVEN && !r->proved) {
 		*unproven = true;
@@ -286,6 +315,9 @@ req_authorise(struct req *r, bool *unproven, struct why *why)
 	}
 	if (state != TOKEN_GRANTED || !(grant.role & r->route->role)) {
 		metric_inc(M_AUTH_FAILED);
+		if (token.len != 0)
+			failures_note(req_failures(r), r->conn->source,
+			    clock_now());
 		return why_set(why, ERR_AUTH, "pccs-api 3", "%s",
 		    token.len == 0 ? "no token" : "token not accepted");
 	}

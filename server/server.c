@@ -48,6 +48,7 @@ struct server {
 
 	struct caps caps;
 	struct trail *trail;
+	struct failures failures;
 	atomic_size_t n_orphans;
 	atomic_uint n_proofs;
 
@@ -64,6 +65,12 @@ server_admit(struct server *s, const struct config *config, uint32_t source)
 {
 	return caps_admit(&s->caps, (size_t)config->limits.connections,
 	    (size_t)config->limits.connections_per_source, source);
+}
+
+struct failures *
+server_failures(struct server *s)
+{
+	return &s->failures;
 }
 
 /* Wake whoever waits for one of the counters. */
@@ -381,8 +388,7 @@ plan_make(struct server *s, struct config *config, struct plan **out,
 	for (i = 0; i < p->n && e == ERR_OK; i++) {
 		l = &config->listen[i];
 		if (l->tls_certificate != NULL)
-			e = tls_context(l->tls_certificate, l->tls_key,
-			    &p->tls[i], why);
+			e = tls_context(l, &p->tls[i], why);
 	}
 	for (i = 0; i < p->n && e == ERR_OK; i++)
 		e = plan_bind(p, s, i, why);

@@ -2,6 +2,7 @@
  * larderd as a service manager meets it: start, readiness, reload, end.
  */
 #include "config/base/must.h"
+#include "tests/kit/edge.h"
 #include "tests/kit/run.h"
 #include "upstream/fetch.h"
 
@@ -246,6 +247,32 @@ notice(int fd, bool watchdog)
 	return text;
 }
 
+/*
+ * Certificates that change count without a signal, once they fit together:
+ * nothing happens when one half of a pair is new, but for a line in the log.
+ */
+START_TEST(test_new_certificates_are_taken)
+{
+	struct daemon_run d;
+	char text[1024];
+
+	edge_certificate(run_dir(), "now");
+	edge_certificate(run_dir(), "next");
+	snprintf(text, sizeof(text),
+	    "{\"mode\": \"offline\", \"database\": \"sqlite:%s\","
+	    " \"listen\": [{\"address\": \"127.0.0.1:0\", \"serve\": [\"ops\"],"
+	    " \"tls\": {\"certificate\": \"%s/now.pem\","
+	    " \"key\": \"%s/now.key\"}}]}",
+	    run_path("larder.db"), run_dir(), run_dir());
+	ck_assert(daemon_run_start("larder", text, &d));
+	ck_assert_int_eq(rename(run_path("next.pem"), run_path("now.pem")), 0);
+	ck_assert(daemon_run_logged(&d, "event=certificates-refused"));
+	ck_assert_int_eq(rename(run_path("next.key"), run_path("now.key")), 0);
+	ck_assert(daemon_run_logged(&d, "event=certificates-taken"));
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(test_notices_to_the_service_manager)
 {
 	const char *path = run_path("notify");
@@ -285,6 +312,7 @@ daemon_suite(void)
 	tcase_add_test(t, test_port_in_use_is_a_failed_start);
 	tcase_add_test(t, test_serves_sockets_that_were_given);
 	tcase_add_test(t, test_reload_takes_tokens_and_refuses_what_is_bad);
+	tcase_add_test(t, test_new_certificates_are_taken);
 	tcase_add_test(t, test_notices_to_the_service_manager);
 	suite_add_tcase(s, t);
 	return s;
