@@ -7,6 +7,8 @@
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "upstream/again.h"
+#include "upstream/budget.h"
 #include "upstream/vendor.h"
 
 #include <check.h>
@@ -86,6 +88,9 @@ struct toy {
 };
 
 static size_t mirrors = 1;
+static bool paced;
+static enum lane lane;
+static uint32_t source;
 static size_t n_ended, n_freed, n_checks;
 static struct flight *checking[64];
 
@@ -112,6 +117,7 @@ toy_request(struct flight *f, size_t mirror, struct request *out)
 	out->url = xstrdup(b.p);
 	out->origin = origin_of(b.p);
 	out->body_max = 100;
+	out->lane = lane;
 	buf_free(&b);
 }
 
@@ -197,6 +203,7 @@ want_as(const char *name, long wait_ms, int who, bool background)
 	struct why why = { 0 };
 
 	w->background = background;
+	w->source = source;
 	if (!flights_admit(&table, w))
 		return;
 	f = flights_get(&table, name);
@@ -205,9 +212,13 @@ want_as(const char *name, long wait_ms, int who, bool background)
 		return;
 	}
 	f = xcalloc(1, sizeof(struct toy));
-	ck_assert_int_eq(flight_init(f, &table, &toy_job, name, name, config, w,
-			     &why),
-	    ERR_OK);
+	f->paced = paced;
+	if (flight_init(f, &table, &toy_job, name, name, config, w, &why) !=
+	    ERR_OK) {
+		free(f);
+		flights_tell(&table, w, why.err, &why);
+		return;
+	}
 	flight_join(f, w);
 	flight_start(f);
 }
@@ -298,7 +309,12 @@ stage(const char *text)
 	hosts = hosts_new(loop, config);
 	flights_init(&table, loop, &fake, hosts);
 	table.max_waiters = (size_t)config->upstream.max_waiters;
+	table.again = again_new(AGAIN_MAX);
+	table.budget = budget_new(BUDGET_MAX);
 	mirrors = 1;
+	paced = false;
+	lane = LANE_ALL;
+	source = 0;
 	n_asked = n_told = n_checks = n_ended = n_freed = 0;
 	clock_offset_set(0);
 }
@@ -325,6 +341,8 @@ teardown(void)
 	ck_assert_uint_eq(atomic_load(&table.n), 0);
 	ck_assert_uint_eq(atomic_load(&table.n_waiters), 0);
 	ck_assert_uint_eq(n_ended, n_freed);
+	again_free(table.again);
+	budget_free(table.budget);
 	flights_fini(&table);
 	hosts_free(hosts);
 	loop_free(loop);
@@ -934,6 +952,317 @@ START_TEST(test_budget_per_minute)
 }
 END_TEST
 
+static void
+other(void)
+{
+	want("y");
+}
+
+static void
+last_200(void)
+{
+	answer(n_asked - 1, 200);
+}
+
+/* Six of one source, and then one each of two others. */
+static void
+many_of_one(void)
+{
+	static const char *const names[] = { "a1", "a2", "a3", "a4", "a5", "a6",
+		"b1", "c1", "b2" };
+	static const uint32_t sources[] = { 1, 1, 1, 1, 1, 1, 2, 3, 2 };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		source = sources[i];
+		want(names[i]);
+	}
+}
+
+START_TEST(test_sources_take_turns)
+{
+	static const char *const order[] = { "a1", "a2", "b1", "c1", "a3", "b2",
+		"a4", "a5", "a6" };
+	char url[64];
+	size_t i;
+
+	stage("{\"upstream\":{\"rate_per_minute\":60,\"parallel\":1}}");
+	on_loop(many_of_one);
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		ck_assert_uint_eq(n_asked, i + 1);
+		snprintf(url, sizeof(url), "http://m0.test/%s", order[i]);
+		ck_assert_str_eq(asked[i]->url, url);
+		on_loop(last_200);
+	}
+	while (n_checks > n_ended)
+		on_loop(first_admitted), checking[0] = checking[n_ended];
+}
+END_TEST
+
+START_TEST(test_lanes_of_an_origin_do_not_wait_for_one_another)
+{
+	lane = LANE_VCEK;
+	on_loop(one);
+	on_loop(first_429);
+	ck_assert_uint_eq(n_asked, 1);
+	lane = LANE_KDS;
+	on_loop(other);
+	ck_assert_uint_eq(n_asked, 2);
+}
+END_TEST
+
+/* --- the pace of what is asked for again (amd-kds 2.6) ----------------- */
+
+static void
+last_500(void)
+{
+	answer(n_asked - 1, 500);
+}
+
+static void
+last_429(void)
+{
+	answer(n_asked - 1, 429);
+}
+
+static void
+last_404(void)
+{
+	answer(n_asked - 1, 404);
+}
+
+static void
+last_refused(void)
+{
+	struct why why = { 0 };
+
+	(void)why_set(&why, ERR_BADSIG, "amd-kds 6.2", "it is forged");
+	flight_lost(checking[n_checks - 1], ERR_BADSIG, &why);
+	flight_unref(checking[n_checks - 1]);
+}
+
+static void
+want_of_20s(void)
+{
+	want_as("x", 20000, 1, false);
+}
+
+static void
+pace_stage(void)
+{
+	setup();
+	paced = true;
+	lane = LANE_VCEK;
+}
+
+START_TEST(test_a_failure_is_waited_out_by_those_who_can)
+{
+	on_loop(want_of_20s);
+	on_loop(last_500);
+	ck_assert_uint_eq(n_told, 0);
+	later(9);
+	ck_assert_uint_eq(n_asked, 1);
+	later(2);
+	ck_assert_uint_eq(n_asked, 2);
+	/* The next time it is 20 seconds, which he has not got. */
+	on_loop(last_500);
+	ck_assert_uint_eq(n_told, 1);
+	ck_assert_int_eq(told[0].err, ERR_UP_ERROR);
+	ck_assert_int_ge(told[0].retry_s, 19);
+	ck_assert_int_le(told[0].retry_s, 20);
+	/* Nor has who comes now. */
+	on_loop(hurried_wants);
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert_int_eq(told[1].err, ERR_UP_ERROR);
+	ck_assert_uint_eq(n_asked, 2);
+	/* Whoever comes later and waits is the next to ask. */
+	later(15);
+	on_loop(want_of_20s);
+	ck_assert_uint_eq(n_asked, 2);
+	ck_assert_uint_eq(n_told, 2);
+	later(6);
+	ck_assert_uint_eq(n_asked, 3);
+}
+END_TEST
+
+START_TEST(test_failures_double_up_to_ten_minutes)
+{
+	static const int gap_s[] = { 10, 20, 40, 80, 160, 320, 600, 600 };
+	size_t i;
+
+	for (i = 0; i < sizeof(gap_s) / sizeof(gap_s[0]); i++) {
+		on_loop(hurried_wants);
+		ck_assert_uint_eq(n_asked, i + 1);
+		on_loop(last_500);
+		ck_assert_uint_eq(n_told, 2 * i + 1);
+		later(gap_s[i] - 2);
+		on_loop(hurried_wants);
+		ck_assert_uint_eq(n_asked, i + 1);
+		ck_assert_uint_eq(n_told, 2 * i + 2);
+		ck_assert_int_eq(told[2 * i + 1].err, ERR_UP_ERROR);
+		/* By then the circuit's rest is over, too. */
+		later(3);
+	}
+}
+END_TEST
+
+START_TEST(test_what_the_gate_refused_rests_for_ten_minutes)
+{
+	on_loop(want_of_20s);
+	on_loop(last_200);
+	on_loop(last_refused);
+	ck_assert_uint_eq(n_told, 1);
+	ck_assert_int_eq(told[0].err, ERR_BADSIG);
+	later(590);
+	on_loop(want_of_20s);
+	ck_assert_uint_eq(n_asked, 1); /* he waits */
+	ck_assert_uint_eq(n_told, 1);
+	later(11);
+	ck_assert_uint_eq(n_asked, 2);
+}
+END_TEST
+
+START_TEST(test_a_success_is_not_repeated_at_once)
+{
+	on_loop(want_of_20s);
+	on_loop(last_200);
+	on_loop(first_admitted);
+	ck_assert_uint_eq(n_told, 1);
+	on_loop(hurried_wants);
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert_int_eq(told[1].err, ERR_UP_THROTTLED);
+	on_loop(want_of_20s);
+	later(11);
+	ck_assert_uint_eq(n_asked, 2);
+}
+END_TEST
+
+START_TEST(test_no_is_not_asked_twice_in_a_row)
+{
+	on_loop(want_of_20s);
+	on_loop(last_404);
+	ck_assert_int_eq(told[0].err, ERR_UP_ABSENT);
+	on_loop(hurried_wants);
+	ck_assert_uint_eq(n_asked, 1);
+	ck_assert_int_eq(told[1].err, ERR_UP_ABSENT);
+	later(11);
+	on_loop(want_of_20s);
+	ck_assert_uint_eq(n_asked, 2);
+}
+END_TEST
+
+static void
+want_in_background(void)
+{
+	want_as("x", -1, 7, true);
+}
+
+START_TEST(test_background_work_does_not_wait_for_its_pace)
+{
+	on_loop(want_of_20s);
+	on_loop(last_404);
+	on_loop(want_in_background);
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert_int_eq(told[1].err, ERR_UP_ABSENT);
+	ck_assert_uint_eq(n_asked, 1);
+}
+END_TEST
+
+static void
+seven(void)
+{
+	char name[8];
+	int i;
+
+	for (i = 0; i < 7; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		want_as(name, 20000, i, false);
+	}
+}
+
+/* Six at once, then one in ten seconds: he waits for his turn. */
+START_TEST(test_vceks_are_six_a_minute)
+{
+	stage("{\"upstream\":{\"parallel\":64}}");
+	lane = LANE_VCEK;
+	on_loop(seven);
+	ck_assert_uint_eq(n_asked, 6);
+	later(9);
+	ck_assert_uint_eq(n_asked, 6);
+	ck_assert_uint_eq(n_told, 0);
+	later(2);
+	ck_assert_uint_eq(n_asked, 7);
+}
+END_TEST
+
+/* Half a minute, doubled up to half an hour, a fifth more or less. */
+START_TEST(test_a_429_of_kds_pauses_for_longer)
+{
+	int64_t pause, least = 30;
+	int i;
+
+	for (i = 0; i < 9; i++) {
+		on_loop(hurried_wants);
+		ck_assert_uint_eq(n_asked, (size_t)i + 1);
+		on_loop(last_429);
+		ck_assert_uint_eq(n_told, (size_t)i + 1);
+		pause = told[i].retry_s;
+		ck_assert_int_ge(pause, least * 8 / 10);
+		ck_assert_int_le(pause, least * 12 / 10 + 1);
+		later(pause + 1);
+		least = least * 2 > 1800 ? 1800 : least * 2;
+	}
+	on_loop(hurried_wants);
+	on_loop(last_200);
+	on_loop(first_admitted);
+	later(11);
+	/* It has answered: the count begins anew. */
+	on_loop(hurried_wants);
+	on_loop(last_429);
+	ck_assert_int_le(told[n_told - 1].retry_s, 37);
+}
+END_TEST
+
+/* --- the budget of a source ------------------------------------------- */
+
+static void
+five_of_one(void)
+{
+	char name[8];
+	int i;
+
+	source = 7;
+	for (i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		want(name);
+	}
+	want("0"); /* joins: free */
+	source = 8;
+	want("8");
+	source = 0;
+	want("9");
+}
+
+START_TEST(test_a_source_pays_for_the_flights_it_begins)
+{
+	stage("{\"limits\":{\"misses_per_source_per_minute\":6,"
+	      "\"misses_per_source_burst\":3},"
+	      "\"upstream\":{\"parallel\":64}}");
+	on_loop(five_of_one);
+	ck_assert_uint_eq(n_asked, 5); /* 0, 1, 2; 8; 9 */
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert_int_eq(told[0].err, ERR_MISS_BUDGET);
+	ck_assert_int_eq(told[1].err, ERR_MISS_BUDGET);
+	ck_assert_int_ge(told[0].retry_s, 10);
+	ck_assert_int_le(told[0].retry_s, 11);
+	later(11);
+	source = 7;
+	on_loop(other);
+	ck_assert_uint_eq(n_asked, 6);
+	ck_assert_uint_eq(n_told, 2);
+}
+END_TEST
+
 /* --- shutting down ---------------------------------------------------- */
 
 static void
@@ -984,6 +1313,7 @@ main(void)
 {
 	Suite *s = suite_create("flight");
 	TCase *t = tcase_create("flight"), *own = tcase_create("limits");
+	TCase *pace = tcase_create("pace");
 	SRunner *r;
 	int failed;
 
@@ -995,6 +1325,18 @@ main(void)
 	tcase_add_checked_fixture(own, NULL, teardown);
 	tcase_add_test(own, test_waiters_are_capped);
 	tcase_add_test(own, test_budget_per_minute);
+	tcase_add_test(own, test_sources_take_turns);
+	tcase_add_test(own, test_vceks_are_six_a_minute);
+	tcase_add_test(own, test_a_source_pays_for_the_flights_it_begins);
+	tcase_add_checked_fixture(pace, pace_stage, teardown);
+	tcase_add_test(pace, test_a_failure_is_waited_out_by_those_who_can);
+	tcase_add_test(pace, test_failures_double_up_to_ten_minutes);
+	tcase_add_test(pace, test_what_the_gate_refused_rests_for_ten_minutes);
+	tcase_add_test(pace, test_a_success_is_not_repeated_at_once);
+	tcase_add_test(pace, test_no_is_not_asked_twice_in_a_row);
+	tcase_add_test(pace, test_background_work_does_not_wait_for_its_pace);
+	tcase_add_test(pace, test_a_429_of_kds_pauses_for_longer);
+	tcase_add_test(t, test_lanes_of_an_origin_do_not_wait_for_one_another);
 	tcase_add_test(t, test_each_waiter_has_its_own_deadline);
 	tcase_add_test(t, test_a_flight_goes_on_when_its_waiters_leave);
 	tcase_add_loop_test(t, test_the_next_mirror_is_asked_after, 0,
@@ -1024,6 +1366,7 @@ main(void)
 	tcase_add_test(t, test_no_mirror_at_all_is_an_answer);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, own);
+	suite_add_tcase(s, pace);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
