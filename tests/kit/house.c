@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/enc.h"
+#include "config/base/mbox.h"
 #include "config/base/must.h"
 #include "tests/kit/keep.h"
 
@@ -158,6 +159,40 @@ house_reload(struct house *h, const struct house_opts *o)
 	upstream_reload(h->upstream, next);
 	config_unref(h->config);
 	h->config = next;
+}
+
+struct tick {
+	struct msg msg;
+	struct loop *loop;
+	struct upstream *upstream;
+};
+
+static void
+tick_done(void *arg, enum err e, const struct why *why)
+{
+	struct tick *t = arg;
+
+	ck_assert_msg(e == ERR_OK, "%s", why->text);
+	loop_stop(t->loop);
+}
+
+static void
+tick_run(struct msg *m)
+{
+	struct tick *t = msg_of(m, struct tick, msg);
+
+	upstream_tick(t->upstream, tick_done, t);
+}
+
+void
+house_later(const struct house *h, int64_t seconds)
+{
+	struct tick t = { .loop = loop_new("tick"), .upstream = h->upstream };
+
+	clock_offset_set(clock_offset() + seconds);
+	msg_send(t.loop, &t.msg, tick_run);
+	loop_run(t.loop);
+	loop_free(t.loop);
 }
 
 static void

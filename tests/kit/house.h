@@ -55,6 +55,10 @@ void house_up(struct house *, const struct house_opts *);
 /* Another configuration while it runs, as SIGHUP. */
 void house_reload(struct house *, const struct house_opts *);
 
+/* Move the virtual clock; what is due then has been asked for and has ended
+ * when this returns. */
+void house_later(const struct house *, int64_t seconds);
+
 /* The larder.json of it; free(). */
 char *house_json(const struct house *, const struct house_opts *);
 /*

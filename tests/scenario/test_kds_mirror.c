@@ -381,6 +381,181 @@ START_TEST(test_a_404_for_a_known_chip_is_doubted_sooner)
 }
 END_TEST
 
+/* --- Azure's cache route (amd-kds 8.3, 10.12) -------------------------- */
+
+/* The TCB as Azure's clients write it: hex without leading zeros. */
+static char *
+azure_target(const struct sim_chip *c, const char *hex)
+{
+	unsigned long long v = 0;
+	char *out;
+	int i;
+
+	for (i = 7; i >= 0; i--)
+		v = v << 8 | c->tcb.b[i];
+	ck_assert_int_gt(asprintf(&out,
+			     "/SevSnpVM/certificates/%s/%llx"
+			     "?api-version=2020-10-15-preview",
+			     hex, v),
+	    0);
+	return out;
+}
+
+static struct edge_reply
+azure_get(const struct sim_chip *c)
+{
+	char *target = azure_target(c, c->hex);
+	struct edge_reply r = house_get(&h, target);
+
+	free(target);
+	return r;
+}
+
+static size_t
+blocks(const struct edge_reply *r)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	const char *at = r->body;
+	size_t n = 0, left = r->len;
+
+	while ((at = memmem(at, left, end, sizeof(end) - 1)) != NULL) {
+		at += sizeof(end) - 1;
+		left = r->len - (size_t)(at - r->body);
+		n++;
+	}
+	ck_assert_uint_eq(left, 0); /* each ends in a line feed */
+	return n;
+}
+
+static const struct {
+	enum sim_chip_kind kind;
+	unsigned long asked; /* certificates upstream */
+} azure_chips[] = {
+	{ SIM_CHIP_MILAN, 1 },
+	{ SIM_CHIP_GENOA, 2 }, /* Milan first, which says 404 */
+	{ SIM_CHIP_TURIN, 1 }, /* its shape tells */
+};
+
+START_TEST(test_azure_gets_three_certificates)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(azure_chips[_i].kind, 7));
+	struct edge_reply r = azure_get(&c), chain;
+	char path[64];
+
+	ck_assert_int_eq(r.status, 200);
+	expect_header(&r, "Content-Type", "application/x-pem-file");
+	expect_header(&r, "X-Cache", "MISS");
+	ck_assert_uint_eq(blocks(&r), 3);
+	ck_assert(memmem(r.body, r.len, "\r", 1) == NULL);
+	snprintf(path, sizeof(path), "/vcek/v1/%s/cert_chain",
+	    amd_product_name(c.product));
+	chain = house_get(&h, path);
+	if (c.product != AMD_TURIN) /* whose chain has other line ends */
+		ck_assert(memcmp(r.body + r.len - chain.len, chain.body,
+			      chain.len) == 0);
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), azure_chips[_i].asked);
+	edge_reply_free(&r);
+	edge_reply_free(&chain);
+	r = azure_get(&c);
+	expect_header(&r, "X-Cache", "HIT");
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), azure_chips[_i].asked);
+	edge_reply_free(&r);
+}
+END_TEST
+
+START_TEST(test_azure_spellings_are_one)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_MILAN, 7));
+	struct edge_reply first = azure_get(&c), r;
+	char *up = upper(c.hex), *target = azure_target(&c, up);
+
+	ck_assert_int_eq(first.status, 200);
+	r = house_get(&h, target);
+	ck_assert(house_same_body(&first, &r));
+	edge_reply_free(&r);
+	free(target);
+	free(up);
+	ck_assert_int_gt(asprintf(&target,
+			     "/sevsnpvm//certificates/%s/DB18000000000004/",
+			     c.hex),
+	    0);
+	r = house_get(&h, target); /* as 16 upper-case digits */
+	ck_assert_int_eq(r.status, 200);
+	ck_assert(house_same_body(&first, &r));
+	edge_reply_free(&r);
+	edge_reply_free(&first);
+	free(target);
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 1);
+}
+END_TEST
+
+/* Fifteen digits; and where the chip is known, its product is, for ever. */
+START_TEST(test_azure_remembers_whose_a_chip_is)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_GENOA, 8));
+	struct sim_chip low = sim_chip_at(SIM_CHIP(SIM_CHIP_GENOA, 8), 5);
+	struct edge_reply r = azure_get(&c);
+
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_uint_eq(sim_count(h.sim, "/vcek/v1/Milan/*[?]*"), 1);
+	edge_reply_free(&r);
+	house_restart(&h, &lazy);
+	r = azure_get(&low);
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_uint_eq(sim_count(h.sim, "/vcek/v1/Milan/*[?]*"), 1);
+	ck_assert_uint_eq(sim_count(h.sim, "/vcek/v1/Genoa/*[?]*"), 2);
+	edge_reply_free(&r);
+}
+END_TEST
+
+START_TEST(test_azure_takes_turins_chips_padded)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 7));
+	char wide[2 * AMD_HWID_MAX + 1], *target;
+	struct edge_reply first = azure_get(&c), r;
+
+	memset(wide, '0', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = '\0';
+	memcpy(wide, c.hex, strlen(c.hex));
+	target = azure_target(&c, wide);
+	r = house_get(&h, target);
+	ck_assert_int_eq(r.status, 200);
+	ck_assert(house_same_body(&first, &r));
+	edge_reply_free(&first);
+	edge_reply_free(&r);
+	free(target);
+}
+END_TEST
+
+START_TEST(test_azure_says_404_when_nobody_knows_the_chip)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_UNKNOWN, 7));
+	struct edge_reply r = azure_get(&c);
+
+	ck_assert_int_eq(r.status, 404);
+	ck_assert_uint_eq(r.len, 0);
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 2); /* Milan, Genoa */
+	edge_reply_free(&r);
+}
+END_TEST
+
+/* Not to be able to ask is not the same as to be told no. */
+START_TEST(test_azure_says_503_when_it_cannot_know)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_GENOA, 7));
+	struct edge_reply r;
+
+	expect_get(&h, CHAIN, 200, NULL);
+	fault_status(VCEKS, 429, "600");
+	r = azure_get(&c);
+	ck_assert_int_eq(r.status, 503);
+	expect_header(&r, "Larder-Reason", "upstream-429");
+	ck_assert(has_header(&r, "Retry-After"));
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 1);
+	edge_reply_free(&r);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -401,6 +576,13 @@ main(void)
 	tcase_add_test(t, test_a_product_without_a_root_is_not_there);
 	tcase_add_test(t, test_upstreams_404_is_ours);
 	tcase_add_test(t, test_a_404_for_a_known_chip_is_doubted_sooner);
+	tcase_add_loop_test(t, test_azure_gets_three_certificates, 0,
+	    N(azure_chips));
+	tcase_add_test(t, test_azure_spellings_are_one);
+	tcase_add_test(t, test_azure_remembers_whose_a_chip_is);
+	tcase_add_test(t, test_azure_takes_turins_chips_padded);
+	tcase_add_test(t, test_azure_says_404_when_nobody_knows_the_chip);
+	tcase_add_test(t, test_azure_says_503_when_it_cannot_know);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
