@@ -4,6 +4,7 @@
  */
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 #include "storage/fleet.h"
 #include "storage/status.h"
 
@@ -258,12 +259,11 @@ number_json(const struct storage *st, const struct groups *gs,
 
 /* --- the document ----------------------------------------------------- */
 
+/* What clients that name no version get, where no listener has a rule. */
 static uint32_t
-effective_number(const struct sets *sets, enum tee tee, const char *fmspc)
+effective_number(const struct storage *st, enum tee tee, const char *fmspc)
 {
-	const struct impact_set *set = sets_get(sets, tee, fmspc, 0);
-
-	return set == NULL ? 0 : set->info->eval_num;
+	return baseline_pick(snap_baseline(st->snap), NULL, tee, fmspc)->number;
 }
 
 static json_t *
@@ -271,7 +271,7 @@ fmspc_json(const struct storage *st, const struct sets *sets, enum tee tee,
     const struct groups *gs, uint32_t to)
 {
 	const struct number_set *v;
-	uint32_t effective = effective_number(sets, tee, gs->fmspc);
+	uint32_t effective = effective_number(st, tee, gs->fmspc);
 	const struct impact_set *now =
 	    sets_get(sets, tee, gs->fmspc, effective);
 	json_t *numbers = json_array();
@@ -367,15 +367,15 @@ static const char *const as_name[AS_N] = { "effective", "standard", "early" };
 
 /* The set of that name; NULL: none held, its platforms are "Unknown". */
 static const struct impact_set *
-set_as(const struct sets *sets, enum tee tee, const char *fmspc,
-    enum served_as as)
+set_as(const struct storage *st, const struct sets *sets, enum tee tee,
+    const char *fmspc, enum served_as as)
 {
 	const struct number_set *v;
 	size_t i, n = sets_all(sets, &v);
 
 	if (as == AS_EFFECTIVE)
 		return sets_get(sets, tee, fmspc,
-		    effective_number(sets, tee, fmspc));
+		    effective_number(st, tee, fmspc));
 	for (i = 0; i < n; i++)
 		if (v[i].tee == tee && strcmp(v[i].fmspc, fmspc) == 0 &&
 		    (as == AS_EARLY ? v[i].early : v[i].standard))
@@ -399,7 +399,8 @@ gauges_write(struct buf *b, enum tee tee, enum served_as as,
 }
 
 static void
-gauges_sum(const struct sets *sets, const struct groups *all, struct buf *b)
+gauges_sum(const struct storage *st, const struct sets *sets,
+    const struct groups *all, struct buf *b)
 {
 	static const enum tee tees[] = { TEE_SGX, TEE_TDX };
 	struct impact_sum sum;
@@ -413,7 +414,7 @@ gauges_sum(const struct sets *sets, const struct groups *all, struct buf *b)
 			for (at = 0; at < all->n; at += gs.n) {
 				gs = groups_slice(all, at);
 				groups_sum(&gs, tees[t], NULL,
-				    set_as(sets, tees[t], gs.fmspc,
+				    set_as(st, sets, tees[t], gs.fmspc,
 					(enum served_as)as),
 				    &sum);
 			}
@@ -433,7 +434,7 @@ impact_publish(struct storage *st)
 	    "# HELP larder_baseline_platforms Platforms by the tcbStatus"
 	    " they have under a baseline\n"
 	    "# TYPE larder_baseline_platforms gauge\n");
-	gauges_sum(sets, &all, &b);
+	gauges_sum(st, sets, &all, &b);
 	free(all.v);
 	sets_free(sets);
 	must(pthread_mutex_lock(&st->lock) == 0);

@@ -607,8 +607,8 @@ storage_open(struct config *config, struct storage **out, struct why *why)
 		goto out;
 	if ((e = fleet_sync(st, why)) != ERR_OK)
 		goto out;
-	impact_publish(st);
 	hot_publish(st);
+	impact_publish(st);
 	loop_start(st->loop);
 	barrier_wait(st, started_fn, NULL);
 	log_event(LOG_NOTE, "storage-open", "database", config->database,
