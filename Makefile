@@ -111,7 +111,7 @@ $(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
 DEBIAN_DEB := binutils dpkg-dev
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev
-DEBIAN_TEST := check curl faketime iproute2 jq openssl $(DEBIAN_DEB)
+DEBIAN_TEST := check curl faketime iproute2 jq nftables openssl $(DEBIAN_DEB)
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
@@ -206,7 +206,8 @@ USERS ?= $(PREFIX)/lib/sysusers.d
 .PHONY: install
 install: all
 	install -d $(BIN) $(SBIN) $(SHARE)/man/man1 $(SHARE)/man/man5 \
-		$(SHARE)/man/man8 $(SHARE)/doc/larder/examples $(DESTDIR)$(UNIT) \
+		$(SHARE)/man/man8 $(SHARE)/doc/larder/examples \
+		$(SHARE)/doc/larder/metadata $(DESTDIR)$(UNIT) \
 		$(DESTDIR)$(USERS)
 	install -m 755 $B/larder $(BIN)
 	install -m 755 $B/larderd $(SBIN)
@@ -215,6 +216,7 @@ install: all
 	install -m 644 deploy/man/larderd.8 $(SHARE)/man/man8
 	install -m 644 README.md LICENSE $(SHARE)/doc/larder
 	install -m 644 deploy/examples/*.json $(SHARE)/doc/larder/examples
+	install -m 644 deploy/metadata/* $(SHARE)/doc/larder/metadata
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/larder.service \
 		>$(DESTDIR)$(UNIT)/larder.service
 	install -m 644 deploy/systemd/larder.socket $(DESTDIR)$(UNIT)

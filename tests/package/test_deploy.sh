@@ -31,6 +31,28 @@ sed -n '/^  larder.json: |/,/^---/{//d;s/^    //;p}' \
 check "the ConfigMap holds a good configuration" \
 	"$B/larderd" -t -c "$dir/kubernetes.json"
 
+# The DaemonSet's script, on a machine that knows its row.
+mkdir "$dir/bin" "$dir/node"
+cat >"$dir/bin/larder" <<'ROW'
+#!/bin/sh
+[ "$*" = "host learn --json --match 10.244.0.0/16" ] || exit 1
+echo '{"match": ["10.244.0.0/16"], "product": "Turin",' \
+	'"chip_id": ["59790fb1c39f35c1"], "tcb": "5100000004010101"}'
+ROW
+chmod 755 "$dir/bin/larder"
+: >"$dir/ca.pem"
+sed -n '/^  configure: |/,/^---/{//d;s/^    //;p}' \
+	deploy/kubernetes/metadata.yaml |
+	sed -e "s|/etc/larder/node|$dir/node|" \
+		-e "s|/etc/larder/cluster|$dir|" >"$dir/configure"
+check "the DaemonSet makes a good configuration" \
+	env PATH="$dir/bin:$(cd "$B" && pwd):$PATH" \
+	POD_CIDR=10.244.0.0/16 CLUSTER_LARDER=https://larder.larder.svc:8081 \
+	sh "$dir/configure"
+check "a machine that learns nothing gets none" sh -c "
+	! env PATH='$dir/bin:$(cd "$B" && pwd):$PATH' POD_CIDR=10.0.0.0/8 \
+		CLUSTER_LARDER=https://larder.larder.svc:8081 sh '$dir/configure'"
+
 # --- series ---
 cat >"$dir/larder.json" <<CONFIG
 {"database": "sqlite:$dir/larder.db", "mode": "offline",
