@@ -315,16 +315,22 @@ deadline_cb(void *arg)
 	flight_unref(f);
 }
 
-/* Who cannot or will not wait that long is told what is known now. */
+/*
+ * Who cannot or will not wait that long is told what is known now.  Somebody
+ * without a deadline of his own, an operator's refresh, waits for a pause as
+ * long as a client would: pauses last for up to half an hour.
+ */
 static void
 flight_shake(struct flight *f, int64_t wait_ms)
 {
 	int64_t then = clock_mono_ms() + wait_ms;
+	bool long_wait = wait_ms > f->config->cache.client_wait_ms;
 	struct waiter *w, *next;
 
 	for (w = TAILQ_FIRST(&f->waiters); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
-		if (w->background || w->deadline_ms <= then)
+		if (w->background || w->deadline_ms <= then ||
+		    (w->deadline_ms == WAIT_FOREVER && long_wait))
 			flight_tell(f, w, f->why.err, &f->why);
 	}
 	flight_deadline(f);

@@ -152,6 +152,31 @@ run_line(const char *input, const char *line)
 	return r;
 }
 
+/* --- another time ------------------------------------------------------ */
+
+bool
+run_faketime_fits(void)
+{
+	const char *b = getenv("B");
+
+	return b == NULL || strstr(b, "/san-") == NULL;
+}
+
+void
+run_faketime(int64_t offset)
+{
+	struct run r = run_line("", "faketime -m now env");
+	char *at = strstr(r.out.p, "LD_PRELOAD="), text[32];
+
+	must(at != NULL);
+	at[strcspn(at, "\n")] = '\0';
+	setenv("LD_PRELOAD", at + strlen("LD_PRELOAD="), 1);
+	run_free(&r);
+	snprintf(text, sizeof(text), "%+lld", (long long)offset);
+	setenv("FAKETIME", text, 1);
+	setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
+}
+
 /* --- the daemon ------------------------------------------------------- */
 
 static bool

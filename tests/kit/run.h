@@ -34,6 +34,11 @@ struct run run_line(const char *input, const char *line);
  * prints.  Ends the test if not. */
 void run_check(const char *line, int status, ...);
 
+/* False beside a sanitizer, whose library has to be the first one loaded. */
+bool run_faketime_fits(void);
+/* Programs started from now on live so many seconds ahead (faketime(1)). */
+void run_faketime(int64_t offset);
+
 struct daemon_run {
 	pid_t pid;
 	int port[4]; /* of its listeners on addresses, in order */

@@ -554,31 +554,6 @@ END_TEST
 
 /* --- the program itself ----------------------------------------------- */
 
-/* A sanitizer's library has to be the first one loaded. */
-static bool
-faketime_fits(void)
-{
-	const char *b = getenv("B");
-
-	return b == NULL || strstr(b, "/san-") == NULL;
-}
-
-/* Programs started from now on live at our virtual time. */
-static void
-faketime_on(void)
-{
-	struct run r = run_line("", "faketime -m now env");
-	char *at = strstr(r.out.p, "LD_PRELOAD="), offset[32];
-
-	ck_assert_msg(at != NULL, "faketime: %s", r.err.p);
-	at[strcspn(at, "\n")] = '\0';
-	setenv("LD_PRELOAD", at + strlen("LD_PRELOAD="), 1);
-	run_free(&r);
-	snprintf(offset, sizeof(offset), "%+lld", (long long)clock_offset());
-	setenv("FAKETIME", offset, 1);
-	setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
-}
-
 START_TEST(test_larderd_at_the_time_of_the_capture)
 {
 	/* An SGX and a TDX set, whole at their times. */
@@ -601,7 +576,7 @@ START_TEST(test_larderd_at_the_time_of_the_capture)
 	    "{\"urls\":[\"%s\"],\"root_crl_urls\":[\"%s\"]}}}",
 	    run_path(_i == 0 ? "sgx.db" : "tdx.db"), sim_url(sim),
 	    sim_root_url(sim));
-	faketime_on();
+	run_faketime(clock_offset());
 	ck_assert(daemon_run_start("replay", text, &d));
 	h.port = d.port[0];
 	for (i = 0; i < s->n; i++) {
@@ -630,7 +605,7 @@ replay_suite(void)
 	tcase_add_loop_test(t,
 	    test_a_corrupted_twin_does_not_take_the_place_of_the_held, 0, n);
 	tcase_add_test(t, test_real_pck_certificates);
-	if (faketime_fits())
+	if (run_faketime_fits())
 		tcase_add_loop_test(t, test_larderd_at_the_time_of_the_capture,
 		    0, 2);
 	else
