@@ -8,6 +8,7 @@
 #include "storage/baseline_int.h"
 #include "storage/fleet.h"
 #include "storage/issuer.h"
+#include "storage/veks.h"
 
 #include <semaphore.h>
 #include <stdlib.h>
@@ -612,7 +613,8 @@ storage_open(struct config *config, struct storage **out, struct why *why)
 	loop_start(st->loop);
 	barrier_wait(st, started_fn, NULL);
 	log_event(LOG_NOTE, "storage-open", "database", config->database,
-	    "objects", log_num((long long)map_len(st->hot)).s, "platforms",
+	    "veks", log_num(veks_stored(st)).s, "objects",
+	    log_num((long long)map_len(st->hot)).s, "platforms",
 	    log_num(atomic_load(&st->n_platforms)).s, "ms",
 	    log_num(clock_mono_ms() - from).s, NULL);
 	*out = st;

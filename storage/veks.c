@@ -242,6 +242,18 @@ veks_count(struct storage *st, struct why *why)
 	return store_read(st, SQL_VEK_COUNT, NULL, 0, count_row, st, why);
 }
 
+int64_t
+veks_stored(const struct storage *st)
+{
+	int64_t n = 0;
+	int i;
+
+	for (i = 0; i < AMD_PRODUCT_N; i++)
+		n += atomic_load(&st->n_veks[AMD_VCEK][i]) +
+		     atomic_load(&st->n_veks[AMD_VLEK][i]);
+	return n;
+}
+
 /* --- reading ---------------------------------------------------------- */
 
 struct vek_row {

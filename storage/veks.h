@@ -23,6 +23,8 @@ enum err veks_prune(struct storage *) MUST_CHECK;
 /* When those in memory were last asked for; an hour's resolution will do. */
 void veks_used(struct storage *);
 enum err veks_count(struct storage *, struct why *) MUST_CHECK;
+/* As counted last. */
+int64_t veks_stored(const struct storage *);
 
 /* Reads a row through the gate; as storage_vek(). */
 enum err veks_load(struct storage *, const struct coll_key *, struct coll **out,

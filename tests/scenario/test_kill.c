@@ -1,17 +1,20 @@
 /*
- * kill -9 at random moments, again and again, while platforms register: what
- * was answered 200 is there afterwards, and the database is whole.
+ * kill -9 at random moments, again and again, while platforms register or an
+ * operator imports AMD's keys: what was answered 200 is there afterwards, and
+ * the database is whole.
  *
  * LARDER_KILL_ROUNDS sets how often (default 8); LARDER_KILL_SEED repeats one
  * sequence of moments.
  */
 #include "config/base/clock.h"
+#include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/house.h"
 #include "tests/kit/run.h"
 #include "upstream/fetch.h"
 
 #include <check.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -113,9 +116,80 @@ client(void *arg)
 	return (void *)(intptr_t)(status == 0 || status == 200);
 }
 
-/* Clients at work until "more" registrations are acknowledged; then kill. */
+/* The VCEK that stands for a number. */
+static struct pki_vek
+vcek_of(unsigned long n)
+{
+	struct pki_vek v = { .product = AMD_MILAN };
+
+	v.hwid[0] = 1;
+	v.hwid[1] = (unsigned char)(n >> 8);
+	v.hwid[2] = (unsigned char)n;
+	return v;
+}
+
+static struct coll_key
+key_of(const struct pki_vek *v)
+{
+	return key_vcek(v->product, span_of(v->hwid, sizeof(v->hwid)),
+	    amd_tcb_of(v->product, v->spl));
+}
+
+/* A bundle of a VCEK and its chain; free(). */
+static char *
+bundle_of(const struct pki_vek *spec)
+{
+	struct pki_amd_chain chain_spec = { .product = spec->product };
+	struct blob *chain = pki_amd_chain(sim_amd(h.sim), &chain_spec);
+	struct blob *der = pki_vek(sim_amd(h.sim), spec);
+	struct buf b64 = BUF_INIT;
+	char *text;
+	json_t *doc;
+
+	buf_base64(&b64, blob_span(der));
+	doc = json_pack("{s:i, s:[{s:s, s:s%}, {s:s, s:s%}]}", "larder_bundle",
+	    1, "objects", "key", key_amd_chain(spec->product, AMD_VCEK).text,
+	    "body", (const char *)chain->data, chain->len, "key",
+	    key_of(spec).text, "der", b64.p, b64.len);
+	must(doc != NULL);
+	text = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	buf_free(&b64);
+	blob_unref(chain);
+	blob_unref(der);
+	return text;
+}
+
+/* Import one key after the other until the server is gone. */
+static void *
+importer(void *arg)
+{
+	struct http_answer a;
+	struct pki_vek spec;
+	unsigned long n;
+	char *body;
+	int status;
+
+	(void)arg;
+	do {
+		n = atomic_fetch_add(&next_platform, 1);
+		spec = vcek_of(n);
+		body = bundle_of(&spec);
+		status = ask("POST", "/v1/import", "admin-token: " HOUSE_ADMIN,
+		    body, &a);
+		http_answer_free(&a);
+		free(body);
+		if (status == 200)
+			ack(n);
+	} while (status == 200);
+	if (status != 0)
+		fprintf(stderr, "import answered %d\n", status);
+	return (void *)(intptr_t)(status == 0);
+}
+
+/* Clients at work until "more" of their asks are acknowledged; then kill. */
 static void
-storm(size_t more)
+storm(size_t more, void *(*client_fn)(void *))
 {
 	pthread_t t[CLIENTS];
 	size_t want = acks_now() + more;
@@ -124,7 +198,7 @@ storm(size_t more)
 	int i;
 
 	for (i = 0; i < CLIENTS; i++)
-		must(pthread_create(&t[i], NULL, client, NULL) == 0);
+		must(pthread_create(&t[i], NULL, client_fn, NULL) == 0);
 	pthread_mutex_lock(&acks_lock);
 	while (n_acks < want)
 		pthread_cond_wait(&acked, &acks_lock);
@@ -203,6 +277,48 @@ acked_are_queued(size_t from)
 	http_answer_free(&a);
 }
 
+/* All keys of AMD's that the server holds, one text. */
+static struct buf
+keys_held(void)
+{
+	struct buf all = BUF_INIT;
+	struct http_answer a;
+	json_int_t next = 0;
+	char target[64];
+	json_t *doc;
+
+	do {
+		snprintf(target, sizeof(target),
+		    "/v1/export?veks=%" JSON_INTEGER_FORMAT, next);
+		ck_assert_int_eq(ask("GET", target, "admin-token: " HOUSE_ADMIN,
+				     NULL, &a),
+		    200);
+		buf_span(&all, buf_view(&a.body));
+		doc = json_loadb(a.body.p, a.body.len, 0, NULL);
+		next = json_integer_value(json_object_get(doc, "next"));
+		json_decref(doc);
+		http_answer_free(&a);
+	} while (next != 0);
+	buf_add(&all, "", 1);
+	return all;
+}
+
+static void
+acked_keys_are_held(size_t from)
+{
+	struct buf all = keys_held();
+	struct pki_vek spec;
+	size_t i;
+
+	for (i = from; i < n_acks; i++) {
+		spec = vcek_of(acks[i]);
+		ck_assert_msg(strstr(all.p, key_of(&spec).text) != NULL,
+		    "key %lu of %zu was acknowledged and is lost", acks[i],
+		    n_acks);
+	}
+	buf_free(&all);
+}
+
 /* --- the loop --------------------------------------------------------- */
 
 static unsigned
@@ -214,7 +330,8 @@ number_of(const char *name, unsigned otherwise)
 }
 
 static void
-rounds(const char *mode, unsigned most, void (*judge)(size_t from))
+rounds(const char *mode, unsigned most, void *(*client_fn)(void *),
+    void (*judge)(size_t from))
 {
 	unsigned seed = number_of("LARDER_KILL_SEED", (unsigned)clock_now());
 	unsigned n = number_of("LARDER_KILL_ROUNDS", 8), i;
@@ -225,7 +342,7 @@ rounds(const char *mode, unsigned most, void (*judge)(size_t from))
 	for (i = 0; i < n; i++) {
 		from = n_acks;
 		start(mode);
-		storm((size_t)random() % most);
+		storm((size_t)random() % most, client_fn);
 		database_is_whole();
 		start(mode);
 		judge(from);
@@ -245,13 +362,19 @@ rounds(const char *mode, unsigned most, void (*judge)(size_t from))
 
 START_TEST(test_kill_loses_no_acknowledged_platform)
 {
-	rounds("lazy", 40, acked_have_certificates);
+	rounds("lazy", 40, client, acked_have_certificates);
 }
 END_TEST
 
 START_TEST(test_kill_loses_no_queued_registration)
 {
-	rounds("offline", 300, acked_are_queued);
+	rounds("offline", 300, client, acked_are_queued);
+}
+END_TEST
+
+START_TEST(test_kill_loses_no_imported_key)
+{
+	rounds("offline", 25, importer, acked_keys_are_held);
 }
 END_TEST
 
@@ -264,6 +387,7 @@ suite(void)
 	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, test_kill_loses_no_acknowledged_platform);
 	tcase_add_test(tc, test_kill_loses_no_queued_registration);
+	tcase_add_test(tc, test_kill_loses_no_imported_key);
 	suite_add_tcase(s, tc);
 	return s;
 }

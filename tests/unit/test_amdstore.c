@@ -862,6 +862,41 @@ START_TEST(test_metrics_count_keys_without_chips)
 }
 END_TEST
 
+/* However many there are: none is looked at before it is asked for. */
+START_TEST(test_a_start_looks_at_no_key)
+{
+	struct pki_vek spec = milan();
+	struct coll_key key = kit_vek_key(&spec);
+	json_t *doc;
+
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	kit_close(&kit);
+	sql("UPDATE vek SET body = zeroblob(1000)");
+	sql("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c"
+	    " WHERE x < 5000) INSERT INTO vek (side, product, who, tcb,"
+	    " sha256, not_after, fetched_at, used_at, source, body)"
+	    " SELECT 'vcek', 'Milan', randomblob(64), '0000000000000000',"
+	    " zeroblob(32), 4000000000, 1, 1, 'x', zeroblob(1000) FROM c");
+	ck_assert_int_eq(kit_open(&kit), ERR_OK);
+	doc = document(kit_status(&kit));
+	ck_assert_int_eq(json_integer_value(
+			     json_object_get(at(json_object_get(doc, "veks"),
+						 "stored", "vcek"),
+				 "Milan")),
+	    5001);
+	json_decref(doc);
+	/* The one that is asked for is refused, and goes. */
+	ck_assert_int_eq(kit_vek(&kit, &key), ERR_NOT_CACHED);
+	doc = document(kit_status(&kit));
+	ck_assert_int_eq(json_integer_value(
+			     json_object_get(at(json_object_get(doc, "veks"),
+						 "stored", "vcek"),
+				 "Milan")),
+	    5000);
+	json_decref(doc);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -895,6 +930,7 @@ suite(void)
 	tcase_add_loop_test(t, test_a_tampered_row_is_not_served, 0, 3);
 	tcase_add_test(t, test_a_chip_keeps_so_many_tcbs_and_the_used_one);
 	tcase_add_test(t, test_memory_is_bounded);
+	tcase_add_test(t, test_a_start_looks_at_no_key);
 	tcase_add_test(t, test_status_counts_keys_and_names_no_chip);
 	tcase_add_test(t, test_explain_says_how_a_key_would_be_answered);
 	tcase_add_test(t, test_explain_lists_what_is_held_for_a_chip);
