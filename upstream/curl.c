@@ -439,7 +439,7 @@ fetch_setup(CURL *c, const struct http_ask *ask, struct curl_slist *headers)
 {
 	const char *method = ask->method == NULL ? "GET" : ask->method;
 
-	SET(c, CURLOPT_PROXY, "");
+	SET(c, CURLOPT_PROXY, ask->proxy == NULL ? "" : ask->proxy);
 	SET(c, CURLOPT_CONNECTTIMEOUT_MS,
 	    ask->connect_timeout_ms > 0 ? ask->connect_timeout_ms
 					: (long)FETCH_CONNECT_TIME_MS);

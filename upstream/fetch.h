@@ -15,6 +15,7 @@ struct http_ask {
 	const char *url;       /* "http://host:port/path", "https://..." */
 	const char *unix_path; /* connect here instead; NULL: as the URL says */
 	const char *ca_file;   /* trust these roots; NULL: the system's */
+	const char *proxy;     /* "http://HOST:PORT"; NULL: none */
 	size_t n_headers;
 	const char *const *headers; /* "name: value" */
 	struct span body;           /* sent with POST and PUT */

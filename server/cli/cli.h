@@ -54,10 +54,10 @@ struct cli_command {
 
 /* One table per file, each ending with a row of name NULL. */
 extern const struct cli_command cli_ask_commands[], cli_move_commands[],
-    cli_pccs_commands[], cli_collect_commands[], cli_status_commands[],
-    cli_token_commands[], cli_key_commands[], cli_tls_commands[],
-    cli_host_commands[], cli_config_commands[], cli_impact_commands[],
-    cli_verify_commands[], cli_inspect_commands[];
+    cli_pccs_commands[], cli_doctor_commands[], cli_collect_commands[],
+    cli_status_commands[], cli_token_commands[], cli_key_commands[],
+    cli_tls_commands[], cli_host_commands[], cli_config_commands[],
+    cli_impact_commands[], cli_verify_commands[], cli_inspect_commands[];
 
 /* A command as it was called. */
 struct cli {

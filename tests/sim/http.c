@@ -279,7 +279,7 @@ static void
 answer_head(struct ask *ask, const struct answer *a, struct buf *out)
 {
 	unsigned char id[16] = { 0 };
-	char hex[33];
+	char hex[33], date[30];
 	unsigned long n;
 	int i;
 
@@ -293,6 +293,8 @@ answer_head(struct ask *ask, const struct answer *a, struct buf *out)
 	    "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nRequest-ID: %s\r\n",
 	    a->status, reason(a->status), a->body == NULL ? 0 : a->body->len,
 	    hex);
+	http_date_write(ask->now, date);
+	buf_printf(out, "Date: %s\r\n", date);
 	if (a->type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", a->type);
 	buf_span(out, buf_view(&a->head));
