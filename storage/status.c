@@ -255,7 +255,7 @@ status_work(struct job *j)
 	    (st->veks_changed && veks_count(st, &j->why) != ERR_OK))
 		j->why = (struct why){ 0 };
 	t->text = json_text(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o,"
-				      " s:I}",
+				      " s:o, s:I}",
 	    "now", json_time(now), "mode", mode_name[st->config->mode],
 	    "database", status_database(st), "objects", status_objects(st, now),
 	    "missing", status_missing(st), "platforms", status_platforms(st),

@@ -771,6 +771,8 @@ START_TEST(test_status_counts_keys_and_names_no_chip)
 	ck_assert_int_eq(json_integer_value(json_object_get(veks, "in_memory")),
 	    1);
 	ck_assert_int_eq(json_integer_value(json_object_get(veks, "hits")), 1);
+	ck_assert(json_is_object(json_object_get(doc, "registrations")));
+	ck_assert(json_is_integer(json_object_get(doc, "policies")));
 	/* The one that was refused is there, without its chip. */
 	ck_assert_uint_eq(json_object_size(json_object_get(doc, "missing")), 1);
 	ck_assert_ptr_ne(strstr(kit_text(&kit), "vek/vcek/Milan/#"), NULL);
