@@ -244,7 +244,7 @@ enum match_kind {
 };
 struct match {
 	enum match_kind kind;
-	const char *listen; /* borrowed from the text */
+	const char *listen; /* borrowed from the text; or "" */
 	uint32_t uid;
 	bool v6;
 	unsigned char addr[16]; /* its first "bits" bits count, others are 0 */

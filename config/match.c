@@ -53,9 +53,9 @@ addr_cut(unsigned char *addr, size_t len, unsigned bits)
 	size_t i;
 
 	for (i = 0; i < len; i++, bits -= bits < 8 ? bits : 8) {
-		mask = bits >= 8 ? 0xff : (unsigned char)(0xff00 >> bits);
+		mask = (unsigned char)(0xff00 >> (bits < 8 ? bits : 8));
 		any = any || (addr[i] & ~mask) != 0;
-		addr[i] &= mask;
+		addr[i] = (unsigned char)(addr[i] & mask);
 	}
 	return any;
 }
@@ -107,7 +107,7 @@ source_read(const char *s, struct match *out, struct why *why)
 enum err
 match_read(const char *text, struct match *out, struct why *why)
 {
-	struct match m = { 0 };
+	struct match m = { .listen = "" };
 	enum err e = ERR_OK;
 
 	if (strncmp(text, LISTEN, strlen(LISTEN)) == 0) {

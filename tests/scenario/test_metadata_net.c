@@ -429,6 +429,8 @@ run_all(void)
 	tcase_add_test(tc, test_no_other_port_is_reached);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
+	/* A child would have the simulator's memory without its threads. */
+	srunner_set_fork_status(r, CK_NOFORK);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
