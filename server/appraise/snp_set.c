@@ -31,6 +31,7 @@ vek_take(struct snp_set *set, struct span in, struct span *rest)
 {
 	struct buf der = BUF_INIT;
 	struct span one = in;
+	enum err e;
 
 	*rest = SPAN_NONE;
 	if (in.len == 0)
@@ -43,8 +44,11 @@ vek_take(struct snp_set *set, struct span in, struct span *rest)
 		}
 		one = buf_view(&der);
 	}
-	if (vek_parse(one, &set->vek, &set->why) != ERR_OK)
-		set->vek_err = SNP_ERR_CERT_FORMAT;
+	e = vek_parse(one, &set->vek, &set->why);
+	/* Step 15, found out early: its name is of another product. */
+	if (e != ERR_OK)
+		set->vek_err = e == ERR_NOT_ASKED ? SNP_ERR_CERT_PRODUCT
+						  : SNP_ERR_CERT_FORMAT;
 out:
 	buf_free(&der);
 }

@@ -207,7 +207,9 @@ END_TEST
 
 /* --- reports ---------------------------------------------------------- */
 
-#define VEK_CHECKS   "SNP_ERR_CERT_FORMAT SNP_ERR_KEY_KIND_MISMATCH SNP_ERR_CHAIN"
+#define VEK_CHECKS                                                             \
+	"SNP_ERR_CERT_FORMAT SNP_ERR_KEY_KIND_MISMATCH SNP_ERR_CHAIN "         \
+	"SNP_ERR_CERT_PRODUCT"
 #define CHAIN_CHECKS "SNP_ERR_CERT_FORMAT SNP_ERR_CHAIN"
 
 static void
