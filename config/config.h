@@ -162,6 +162,8 @@ struct config {
 		int tcbs_per_chip;
 		int64_t history_s; /* retention of replaced versions */
 		int raw_tcbs_per_platform;
+		int platforms_on_demand;
+		int vceks;
 		bool serve_v4_identity_on_v3;
 	} cache;
 

@@ -8,6 +8,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/bound.h"
 #include "storage/fleet.h"
 #include "storage/pck.h"
 #include "storage/register.h"
@@ -168,8 +169,11 @@ row_write(struct storage *st, struct prow *p, const struct pck_set *set,
 	if (!how->on_demand || !how->is_new)
 		return ERR_OK;
 	st->recount = true;
-	return store_write(st, SQL_PLATFORM_TRIM,
-	    VALS(db_hash(ppid, 32), db_int(ON_DEMAND_MAX)), why);
+	if ((e = store_write(st, SQL_PLATFORM_TRIM,
+		 VALS(db_hash(ppid, 32), db_int(ON_DEMAND_MAX)), why)) !=
+	    ERR_OK)
+		return e;
+	return bound_platforms(st, why);
 }
 
 /* --- the choices ------------------------------------------------------ */

@@ -157,5 +157,11 @@
 	"  PRIMARY KEY (kind, name, tee)"                                      \
 	") WITHOUT ROWID;"
 
+/* What is looked for when there is too much of it (bound.c). */
+#define SCHEMA_BOUND                                                           \
+	"CREATE INDEX platform_bound ON platform"                              \
+	"  (last_seen / 86400, id DESC) WHERE on_demand = 1;"                  \
+	"CREATE INDEX vcek_bound ON vek (used_at, id) WHERE side = 'vcek';"
+
 const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
-	SCHEMA_BASELINE, NULL };
+	SCHEMA_BASELINE, SCHEMA_BOUND, NULL };

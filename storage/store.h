@@ -71,6 +71,10 @@ struct storage {
 	int64_t busy_until; /* ... and nobody waits for a lock again */
 	struct timer *tick;
 	int64_t ticks;
+	struct bound {
+		bool known;
+		int64_t n; /* rows, at most */
+	} bound_platforms, bound_vceks;
 	bool recount; /* a batch was lost: the counters below may be wrong */
 
 	struct map *hot;          /* key text -> struct coll */

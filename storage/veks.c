@@ -5,6 +5,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/bound.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,9 @@ veks_write(struct storage *st, const struct coll *c, struct why *why)
 		 NULL, NULL, NULL, why)) != ERR_OK ||
 	    c->key.side != AMD_VCEK)
 		return e;
-	return chip_trim(st, &c->key, why);
+	if ((e = chip_trim(st, &c->key, why)) != ERR_OK)
+		return e;
+	return bound_vceks(st, why);
 }
 
 enum err

@@ -445,6 +445,20 @@ edge_open(int port)
 }
 
 int
+edge_open_from(const char *address, int port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	return connected(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+int
 edge_open_unix(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

@@ -68,6 +68,8 @@ void edge_certificate(const char *dir, const char *name);
 /* --- a client --------------------------------------------------------- */
 
 int edge_open(int port);
+/* From another address of this machine, "127.0.0.2". */
+int edge_open_from(const char *address, int port);
 int edge_open_unix(const char *path);
 void edge_send(int fd, const char *text);
 void edge_send_n(int fd, const void *p, size_t n);

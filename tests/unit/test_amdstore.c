@@ -696,6 +696,35 @@ START_TEST(test_a_chip_keeps_so_many_tcbs_and_the_used_one)
 }
 END_TEST
 
+/* Chips are as many as AMD has made; what is kept of them is not. */
+START_TEST(test_vceks_are_so_many_in_all_and_the_used_ones)
+{
+	struct pki_vek used = kit_vcek_spec(AMD_MILAN, 1, 0), spec;
+	unsigned i, found = 0;
+
+	kit_close(&kit);
+	kit_config(&kit, "\"cache\":{\"vceks\":6}");
+	ck_assert_int_eq(kit_open(&kit), ERR_OK);
+	kit_amd_chain_ok(&kit, AMD_MILAN, AMD_VCEK);
+	ck_assert_int_eq(kit_amd_vek(&kit, &used), ERR_OK);
+	for (i = 2; i < 20; i++) {
+		spec = kit_vcek_spec(AMD_MILAN, i, 0);
+		/* When it was used last is kept to the hour. */
+		kit_clock(&kit, 4000 * (int64_t)i);
+		ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+		ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+		kit_reopen(&kit);
+		ck_assert_int_eq(vek(&used), ERR_OK);
+	}
+	for (i = 2; i < 20; i++) {
+		spec = kit_vcek_spec(AMD_MILAN, i, 0);
+		found += vek(&spec) == ERR_OK;
+	}
+	ck_assert_uint_eq(found, 5);
+	ck_assert_int_eq(vek(&used), ERR_OK);
+}
+END_TEST
+
 /* Memory is bounded; what left it is read again. */
 START_TEST(test_memory_is_bounded)
 {
@@ -931,6 +960,7 @@ suite(void)
 	    test_what_is_in_memory_passes_the_gate_again_after_a_day);
 	tcase_add_loop_test(t, test_a_tampered_row_is_not_served, 0, 3);
 	tcase_add_test(t, test_a_chip_keeps_so_many_tcbs_and_the_used_one);
+	tcase_add_test(t, test_vceks_are_so_many_in_all_and_the_used_ones);
 	tcase_add_test(t, test_memory_is_bounded);
 	tcase_add_test(t, test_a_start_looks_at_no_key);
 	tcase_add_test(t, test_status_counts_keys_and_names_no_chip);

@@ -610,6 +610,66 @@ START_TEST(test_platforms_nobody_registered_are_capped_by_ppid)
 }
 END_TEST
 
+/* A platform of a PPID of its own. */
+static void
+admit_new(unsigned n)
+{
+	struct pki_pck v = pck_at(&raw[0]);
+	struct platform_ask a;
+	char id[16];
+
+	memcpy(v.ppid, &n, sizeof(n));
+	snprintf(id, sizeof(id), "P%u", n);
+	a = ask_of(id, &raw[0]);
+	ck_assert_int_eq(admit(&a, 1, &v), ERR_OK);
+}
+
+/* What is made up today goes first; who is registered, never. */
+START_TEST(test_platforms_nobody_registered_are_capped_in_all)
+{
+	struct platform_ask known = ask_of("KNOWN", &raw[0]);
+	struct pki_pck v = pck_at(&raw[0]);
+	unsigned i;
+
+	kit_close(k);
+	kit_config(k, "\"cache\":{\"platforms_on_demand\":10}");
+	ck_assert_int_eq(kit_open(k), ERR_OK);
+	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
+	ck_assert_int_eq(kit_register(k, &known), ERR_OK);
+	ck_assert_int_eq(admit(&known, 1, &v), ERR_OK);
+	for (i = 0; i < 4; i++)
+		admit_new(i);
+	kit_clock(k, DAY);
+	for (i = 4; i < 8; i++)
+		admit_new(i);
+	kit_clock(k, 2 * DAY);
+	for (i = 8; i < 40; i++) {
+		admit_new(i);
+		ck_assert_int_le(number("SELECT count(*) FROM platform"), 11);
+	}
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE"
+				" on_demand = 1"),
+	    10);
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE"
+				" qe_id = 'KNOWN'"),
+	    1);
+	/* Of the two days before nothing is left: they had their time. */
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE qe_id IN"
+				" ('P0','P1','P2','P3','P4','P5','P6','P7')"),
+	    0);
+	/* Of today's the first ones stay. */
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE qe_id IN"
+				" ('P8','P9','P17')"),
+	    3);
+	ck_assert_int_eq(number("SELECT count(*) FROM platform_tcb"), 11);
+	kit_reopen(k);
+	admit_new(100);
+	ck_assert_int_eq(number("SELECT count(*) FROM platform WHERE"
+				" on_demand = 1"),
+	    10);
+}
+END_TEST
+
 START_TEST(test_explain_a_platform)
 {
 	json_t *doc, *answer;
@@ -675,6 +735,7 @@ suite(void)
 	tcase_add_test(t, test_req_mode_queues_what_is_not_available);
 	tcase_add_test(t, test_a_changed_row_is_refused_not_served);
 	tcase_add_test(t, test_platforms_nobody_registered_are_capped_by_ppid);
+	tcase_add_test(t, test_platforms_nobody_registered_are_capped_in_all);
 	tcase_add_test(t, test_explain_a_platform);
 	suite_add_tcase(s, t);
 	return s;
