@@ -1,13 +1,17 @@
 #!/bin/sh
-# A tour of larder on a simulated Intel PCS.  "make demo" builds and runs it.
+# A tour of larder on a simulated Intel and AMD.  "make demo" builds and runs it.
 # Any free port, a temporary folder; nothing stays behind.
 set -eu
 B=${B:-build}
+# shellcheck source=deploy/demo-amd.sh
+. "$(dirname "$0")/demo-amd.sh"
+amd_net
 T=$(mktemp -d)
 SIM_PID='' LARDER_PID=''
 cleanup() {
 	[ -z "$LARDER_PID" ] || kill "$LARDER_PID" 2>/dev/null || true
 	[ -z "$SIM_PID" ] || kill "$SIM_PID" 2>/dev/null || true
+	amd_guests_down
 	rm -rf "$T"
 }
 trap cleanup EXIT
@@ -31,7 +35,7 @@ await() {
 	done
 }
 
-# How often the simulated Intel was asked: for everything, or for a pattern.
+# How often the simulated upstreams were asked: for everything, or for a pattern.
 asked() {
 	if [ $# = 0 ]; then
 		curl -s "$SIM/_sim/counts" | jq .requests
@@ -49,7 +53,7 @@ get() {
 	set -- "$1" "$2" "${3:-200}" $line
 	case $before in
 	gone) note='' ;;
-	*) note="  Intel asked: $(($(asked) - before))" ;;
+	*) note="  upstream asked: $(($(asked) - before))" ;;
 	esac
 	say "$(printf '%-34s %s  %6d bytes  %7.1f ms%s' "$1" "$4" "$6" \
 		"$(echo "$5" | awk '{print $1 * 1000}')" "$note")"
@@ -57,24 +61,30 @@ get() {
 }
 header() { tr -d '\r' <"$T/head" | grep -i "^$1:" || true; }
 
-step 'Start a simulated Intel PCS and larderd, SQLite in a temporary folder'
+step 'Start a simulated Intel PCS and AMD KDS, and larderd on SQLite'
 "$B/larder-sim" >"$T/sim.out" 2>"$T/sim.err" &
 SIM_PID=$!
 await grep -q '^listening ' "$T/sim.out" || fail 'the simulator did not start'
 read -r _ SIM SPKI <"$T/sim.out"
-say "simulated Intel at $SIM, root key $(echo "$SPKI" | cut -c1-16)..."
+say "both simulated at $SIM, Intel's root key $(echo "$SPKI" | cut -c1-16)..."
 
 "$B/larder" token add --sha512 --json demo >"$T/token.json"
 LARDER_ADMIN_TOKEN=$(jq -r .token "$T/token.json")
 export LARDER_ADMIN_TOKEN
+amd_guests_up
 cat >"$T/larder.json" <<CONFIG
 {
-  "listen": [ { "address": "127.0.0.1:0", "serve": ["pccs", "ops", "admin"] } ],
+  "listen": [ { "address": "127.0.0.1:0",
+                "serve": ["pccs", "kds", "verify", "ops", "admin"] }
+              $(amd_listen) ],
+  "hosts": $(amd_hosts),
   "database": "sqlite:$T/larder.db",
   "mode": "lazy",
   "upstream": { "pcs": { "urls": ["$SIM"],
-                         "root_crl_urls": ["$SIM/IntelSGXRootCA.der"] } },
-  "trust": { "intel_root_spki_sha256": ["$SPKI"] },
+                         "root_crl_urls": ["$SIM/IntelSGXRootCA.der"] },
+                "kds": { "urls": ["$SIM"] } },
+  "trust": { "intel_root_spki_sha256": ["$SPKI"],
+             "amd_root_spki_sha256": { $(amd_trust) } },
   "tokens": { "admin_sha512": [$(jq .hash "$T/token.json")] }
 }
 CONFIG
@@ -82,7 +92,8 @@ CONFIG
 "$B/larderd" -c "$T/larder.json" 2>"$T/larderd.log" &
 LARDER_PID=$!
 await grep -q 'event=ready' "$T/larderd.log" || fail 'larderd did not start'
-PORT=$(sed -n 's/.*event=listening.* port=\([0-9]*\).*/\1/p' "$T/larderd.log")
+PORT=$(sed -n 's/.*event=listening.* port=\([0-9]*\).*/\1/p' "$T/larderd.log" |
+	head -1)
 URL=http://127.0.0.1:$PORT
 LARDER_SERVER=$URL
 export LARDER_SERVER
@@ -142,7 +153,9 @@ curl -sG "$SIM/_sim/fault" --data-urlencode "path=*tcb?fmspc=$FMSPC&*" \
 get "TCB info, SGX, $FMSPC" "$SGX/tcb?fmspc=$FMSPC"
 curl -s "$SIM/_sim/clear" >/dev/null
 
-step 'The simulated Intel is killed'
+amd_tour
+
+step 'The simulated Intel and AMD are killed'
 kill -9 "$SIM_PID"
 wait "$SIM_PID" 2>/dev/null || true
 SIM_PID=''
@@ -156,6 +169,7 @@ get 'QvE identity' "$SGX/qve/identity"
 get 'PCK CRL, processor' "$SGX/pckcrl?ca=processor&encoding=der"
 get 'PCK CRL, platform' "$SGX/pckcrl?ca=platform&encoding=der"
 get 'root CA CRL' "$SGX/rootcacrl"
+amd_held
 say 'something never asked for gets a clear answer, soon:'
 get 'TCB info of another platform' "$SGX/tcb?fmspc=$FMSPC3" 502
 say "$(header Larder-Reason)"
@@ -163,17 +177,19 @@ say "$(header Larder-Reason)"
 step 'larder status'
 "$B/larder" status | sed 's/^/   /'
 
-step 'larderd starts again without any Intel: what it held is on disk'
+step 'larderd starts again without any upstream: what it held is on disk'
 kill "$LARDER_PID"
 wait "$LARDER_PID" || fail 'larderd did not end well'
 # A log of its own: the old one already says that it is ready.
 "$B/larderd" -c "$T/larder.json" 2>"$T/larderd.again.log" &
 LARDER_PID=$!
 await grep -q 'event=ready' "$T/larderd.again.log" || fail 'larderd did not start'
-PORT=$(sed -n 's/.*event=listening.* port=\([0-9]*\).*/\1/p' "$T/larderd.again.log")
+PORT=$(sed -n 's/.*event=listening.* port=\([0-9]*\).*/\1/p' "$T/larderd.again.log" |
+	head -1)
 URL=http://127.0.0.1:$PORT
 LARDER_SERVER=$URL
 get 'PCK certificate' "$PCKCERT"
 get 'TCB info, SGX' "$SGX/tcb?fmspc=$FMSPC"
+amd_held
 
-printf '\nThat was larder. Next: README.md, and "make run" for the real Intel.\n'
+printf '\nThat was larder. Next: README.md, and "make run" for the real ones.\n'

@@ -11,7 +11,7 @@ if [ ! -e "$D/larder.json" ]; then
 		>"$D/token.json"
 	cat >"$D/larder.json" <<CONFIG
 {
-  "listen": [ { "address": "127.0.0.1:8081", "serve": ["pccs", "ops", "admin"] } ],
+  "listen": [ { "address": "127.0.0.1:8081", "serve": ["pccs", "kds", "ops", "admin"] } ],
   "database": "sqlite:$D/larder.db",
   "mode": "lazy",
   "tokens": {
@@ -24,6 +24,7 @@ fi
 cat <<TEXT
 configuration: $D/larder.json
 try:  curl -i http://127.0.0.1:8081/sgx/certification/v4/qe/identity
+      curl -i http://127.0.0.1:8081/vcek/v1/Milan/cert_chain
       $B/larder status --token-file $D/admin.token
 stop: Ctrl-C
 TEXT
