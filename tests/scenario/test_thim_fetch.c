@@ -8,6 +8,8 @@
 
 #include <check.h>
 #include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -311,6 +313,72 @@ START_TEST(test_invented_tcbs_are_charged)
 }
 END_TEST
 
+/* --- around it -------------------------------------------------------- */
+
+/* What is being fetched when the server ends is let go. */
+START_TEST(test_the_end_does_not_wait_for_upstream)
+{
+	struct sim_fault hold = { .kind = SIM_HOLD };
+	struct sim_chip a = sim_chip(SIM_CHIP(SIM_CHIP_MILAN, 1));
+	struct sim_chip b = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 1));
+	struct house_opts none = opts("");
+	struct house_opts o =
+	    opts(keep_printf("%s,%s", row("127.0.0.1", &a, tcbm_of(&a)),
+		row("127.0.0.2", &b, tcbm_of(&b))));
+
+	house_start(&h, &none);
+	sim_fault_add(h.sim, &hold);
+	house_reload(&h, &o);
+	ck_assert(sim_wait(h.sim, "/vcek/v1/*", 2, WAIT_MS));
+	house_down(&h);
+	sim_fault_clear(h.sim);
+	house_up(&h, &o);
+	check_tcbm(get(""), tcbm_of(&a));
+	house_stop(&h);
+}
+END_TEST
+
+/* Chips are identifiers: whatever goes wrong, the log has no id in it. */
+START_TEST(test_no_chip_in_the_log)
+{
+	struct sim_fault fail = { .kind = SIM_STATUS,
+		.status = 500,
+		.path = VCEKS };
+	struct sim_chip a = sim_chip(SIM_CHIP(SIM_CHIP_MILAN, 1));
+	struct sim_chip other = sim_chip(SIM_CHIP(SIM_CHIP_GENOA, 1));
+	struct sim_chip none = sim_chip(SIM_CHIP(SIM_CHIP_UNKNOWN, 1));
+	struct house_opts o = opts("");
+	struct daemon_run d = { 0 };
+	const char *const ids[] = { a.hex, other.hex, none.hex };
+	char part[17];
+	struct buf log;
+	size_t i;
+
+	o.members =
+	    keep_printf("\"hosts\":[%s,%s],\"log\":{\"level\":\"debug\"}",
+		row("127.0.0.1", &a, tcbm_of(&a)),
+		row("127.0.0.2", &none, tcbm_of(&none)));
+	h.sim = NULL;
+	house_daemon(&h, &o, &d);
+	ck_assert_int_eq(get("").status, 200);
+	sim_fault_add(h.sim, &fail);
+	ck_assert_int_eq(get("?tcbVersion=DB00000000000004").status, 503);
+	ck_assert_int_eq(get(keep_printf("?platformId=%s", other.hex)).status,
+	    403);
+	ck_assert(daemon_run_logged(&d, "event=prefetch-failed"));
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	log = run_slurp(d.log);
+	ck_assert_ptr_nonnull(strstr(log.p, "object=vek/vcek/Milan/#"));
+	for (i = 0; i < 3; i++) {
+		snprintf(part, sizeof(part), "%.16s", ids[i]);
+		ck_assert_msg(strcasestr(log.p, part) == NULL, "%s", part);
+	}
+	buf_free(&log);
+	sim_stop(h.sim);
+	keep_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -319,6 +387,7 @@ main(void)
 	SRunner *r;
 	int failed;
 
+	run_dir();
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_chips_are_fetched_at_the_start);
 	tcase_add_test(tc, test_a_new_configuration_is_fetched_for);
@@ -331,6 +400,8 @@ main(void)
 	    (int)(sizeof(faults) / sizeof(faults[0])));
 	tcase_add_test(tc, test_upstream_throttles);
 	tcase_add_test(tc, test_invented_tcbs_are_charged);
+	tcase_add_test(tc, test_the_end_does_not_wait_for_upstream);
+	tcase_add_test(tc, test_no_chip_in_the_log);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
