@@ -640,8 +640,7 @@ END_TEST
 START_TEST(test_a_tampered_row_is_not_served)
 {
 	static const char *const changes[] = {
-		"UPDATE vek SET body = substr(body, 1, length(body) - 1)"
-		" || x'00'",
+		"UPDATE vek SET body = substr(body, 1, 1300) || x'00'",
 		"UPDATE vek SET sha256 = zeroblob(32)",
 		"UPDATE vek SET tcb = '0000000000000000'",
 	};
