@@ -26,8 +26,15 @@
 static struct house h;
 static struct daemon_run larderd;
 
-static const char listen_kds[] = "[{\"address\":\"127.0.0.1:0\","
-				 "\"serve\":[\"kds\",\"ops\",\"admin\"]}]";
+/* The chip of milan-v2-thim is that of every guest at the second listener. */
+static const char listen_both[] =
+    "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"kds\",\"ops\",\"admin\"]},"
+    "{\"address\":\"127.0.0.1:0\",\"serve\":[\"thim\"]}]";
+static const char hosts[] =
+    "\"hosts\":[{\"match\":[\"127.0.0.0/8\"],\"product\":\"Milan\","
+    "\"chip_id\":[\"b12164b45a2a27426e04ab52c5781d404fe2eab35ef5c4f714ce0fc23d2"
+    "fb3f3e65631710244a4edfad191616be3366e48a6352b35128d748458bc9c282d0f5a\"],"
+    "\"tcb\":\"7308000000000003\"}]";
 
 static void
 setup(void)
@@ -36,7 +43,8 @@ setup(void)
 	static const char *dirs[] = { dir };
 	static struct sim_opts sim = { .n_replay = 1, .replay = dirs };
 	struct house_opts o = { .sim = &sim,
-		.listen = listen_kds,
+		.listen = listen_both,
+		.members = hosts,
 		.real_roots = true };
 
 	snprintf(dir, sizeof(dir), "%s/snp", vectors_dir());
@@ -166,6 +174,26 @@ START_TEST(test_azure_body)
 }
 END_TEST
 
+/* A guest of that machine is told what the real service told its like. */
+START_TEST(test_thim_body)
+{
+	struct blob *file = report_file("milan-v2-thim", "thim.json");
+	json_t *want =
+	    keep_json(json_loadb((char *)file->data, file->len, 0, NULL));
+	struct house guest = { .port = larderd.port[1] };
+	struct edge_reply r =
+	    keep(house_send(&guest, "GET", "/metadata/THIM/amd/certification",
+		"Metadata: true\r\n", SPAN_NONE));
+
+	ck_assert_msg(r.status == 200, "%d\n%s\n%s", r.status, r.text, r.body);
+	/* The file has line breaks between its members, the wire has none. */
+	ck_assert_str_eq(r.body, keep_text(json_dumps(want, JSON_COMPACT)));
+	r = keep(house_send(&guest, "GET", "/metadata/THIM/amd/certification",
+	    NULL, SPAN_NONE));
+	ck_assert_int_eq(r.status, 400);
+}
+END_TEST
+
 /* --- what does not ------------------------------------------------------ */
 
 static const char *const altered[] = { "snp/certs/vcek-milan-badsig-rawhwid."
@@ -214,7 +242,7 @@ main(void)
 	TCase *t = tcase_create("all");
 	Suite *s = suite_create("replay_amd");
 	SRunner *sr = srunner_create(s);
-	int n = N(objects) + N(reports) + N(altered) + 2, failed;
+	int n = N(objects) + N(reports) + N(altered) + 3, failed;
 
 	if (!vectors_present()) {
 		vectors_skipped((unsigned)n);
@@ -232,6 +260,7 @@ main(void)
 	tcase_add_loop_test(t, test_chains_and_list, 0, N(objects));
 	tcase_add_loop_test(t, test_vceks, 0, N(reports));
 	tcase_add_test(t, test_azure_body);
+	tcase_add_test(t, test_thim_body);
 	tcase_add_loop_test(t, test_altered_certificates_are_refused, 0,
 	    N(altered));
 	tcase_add_test(t, test_a_vlek_is_never_asked_for);
