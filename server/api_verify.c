@@ -344,7 +344,9 @@ fetched(struct unit *u)
 
 	if (--u->waiting > 0)
 		return;
-	if (!u->got && u->e != ERR_OK) {
+	/* Retired meanwhile: the next snapshot has another number. */
+	if (!u->got && u->e != ERR_OK &&
+	    !(u->e == ERR_UP_GONE && u->round + 1 < ROUNDS)) {
 		tally_missing(u->call->tally);
 		unit_done(u);
 		return;
@@ -354,6 +356,9 @@ fetched(struct unit *u)
 	snap_unref(u->snap);
 	u->snap = snap_ref(worker_snap(w));
 	u->round++;
+	/* What has just come may be younger than the question. */
+	if (!u->question.at_given)
+		u->question.at = clock_now();
 	judges_again(u->call->judges, &u->job);
 }
 

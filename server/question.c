@@ -69,6 +69,7 @@ at_of_text(struct span s, struct question *a, struct why *why)
 	char text[24];
 	char *end;
 
+	a->at_given = true;
 	if (time_read(s, &a->at) == ERR_OK)
 		return ERR_OK;
 	if (s.len == 0 || s.len > 18 || s.p[0] < '0' || s.p[0] > '9')
@@ -87,6 +88,7 @@ read_at(const json_t *v, struct question *a, struct why *why)
 	if (!json_is_integer(v) || json_integer_value(v) <= 0)
 		return bad(why, "at", "no time");
 	a->at = (time_t)json_integer_value(v);
+	a->at_given = true;
 	return ERR_OK;
 }
 

@@ -24,6 +24,7 @@ struct question {
 	const struct profile *profile; /* of the verifier, or NULL */
 	struct attached attached;
 	time_t at;
+	bool at_given; /* not just now */
 	enum update update;
 	char nonce[2 * 64 + 1]; /* as text, "" for none */
 };
