@@ -471,6 +471,8 @@ check_status(struct check *c)
 		if (c->q->statuses & 1u << s)
 			buf_printf(&b, "%s%s", b.len > 0 ? " or " : "",
 			    tcb_status_name(s));
+	if (b.len == 0)
+		buf_str(&b, "nothing");
 	reasons_add(c->out, "tcb_status", SNP_OK, buf_text(&b),
 	    xstrdup(tcb_status_name(have)));
 }

@@ -193,7 +193,8 @@ check_csp(struct check *c)
 			return;
 	if (w->set)
 		unmet(c, "snp.csp_id", SNP_ERR_POLICY_VALUE,
-		    w->n == 0 ? "nothing" : w->v[0], have);
+		    w->n == 0 ? "nothing" : w->v[0],
+		    *have == '\0' ? "none" : have);
 }
 
 void
