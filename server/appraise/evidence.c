@@ -96,14 +96,17 @@ read_report(struct evidence *e, struct span in)
 	take_report(e, report);
 }
 
-/* STATUS 0, REPORT_SIZE 1184, 24 reserved bytes (snp-report 7). */
+/*
+ * STATUS, REPORT_SIZE 1184, 24 reserved bytes (snp-report 7).  Where these are
+ * zero a report has its POLICY, one bit of which is always set.
+ */
 static bool
 is_response(struct span in)
 {
 	uint32_t status, size;
 	struct span rest;
 
-	return span_u32le(&in, &status) == ERR_OK && status == 0 &&
+	return span_u32le(&in, &status) == ERR_OK &&
 	       span_u32le(&in, &size) == ERR_OK && size == SNP_REPORT_LEN &&
 	       span_take(&in, 24, &rest) == ERR_OK && span_all(rest, 0);
 }
@@ -112,11 +115,16 @@ static void
 read_response(struct evidence *e, struct span in)
 {
 	struct span report = SPAN_NONE;
+	uint32_t status = 0;
 
 	e->form = AS_RESPONSE;
-	must(span_skip(&in, RESPONSE_HEAD) == ERR_OK);
-	if (span_take(&in, SNP_REPORT_LEN, &report) != ERR_OK ||
-	    !span_all(in, 0))
+	must(span_u32le(&in, &status) == ERR_OK &&
+	     span_skip(&in, RESPONSE_HEAD - sizeof(status)) == ERR_OK);
+	if (status != 0)
+		fault(e, SNP_ERR_REPORT_SIZE, "snp-report 7",
+		    "the guest device says that it failed");
+	else if (span_take(&in, SNP_REPORT_LEN, &report) != ERR_OK ||
+		 !span_all(in, 0))
 		fault(e, SNP_ERR_REPORT_SIZE, "snp-report 7",
 		    "the response is not one report and zeros");
 	take_report(e, report);
