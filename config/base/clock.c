@@ -130,15 +130,32 @@ upto(int v, unsigned mod)
 	return (unsigned)v % mod;
 }
 
+/* Two digits and what follows them. */
+static char *
+two_write(char *out, int v, char end)
+{
+	out[0] = (char)('0' + v / 10 % 10);
+	out[1] = (char)('0' + v % 10);
+	out[2] = end;
+	return out + 3;
+}
+
+/* Without printf: a verdict has thirty of them. */
 void
 time_write(time_t t, char out[TIME_LEN])
 {
 	struct tm tm = utc_fields(t);
+	int year = tm.tm_year + 1900;
 
-	snprintf(out, TIME_LEN, "%04u-%02u-%02uT%02u:%02u:%02uZ",
-	    upto(tm.tm_year + 1900, 10000), upto(tm.tm_mon + 1, 100),
-	    upto(tm.tm_mday, 100), upto(tm.tm_hour, 100), upto(tm.tm_min, 100),
-	    upto(tm.tm_sec, 100));
+	out[0] = (char)('0' + year / 1000 % 10);
+	out[1] = (char)('0' + year / 100 % 10);
+	out = two_write(out + 2, year, '-');
+	out = two_write(out, tm.tm_mon + 1, '-');
+	out = two_write(out, tm.tm_mday, 'T');
+	out = two_write(out, tm.tm_hour, ':');
+	out = two_write(out, tm.tm_min, ':');
+	out = two_write(out, tm.tm_sec, 'Z');
+	*out = '\0';
 }
 
 static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri",

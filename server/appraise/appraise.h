@@ -5,7 +5,8 @@
  *
  * What costs time is done once: a set of collateral (struct intel_set) and
  * a PCK chain (struct intel_pck) are kept parsed, with keys decoded, so that
- * one more quote of a known platform costs two P-256 verifications.
+ * one more quote of a known platform costs two P-256 verifications, and one
+ * where its quoting enclave is known as well.
  */
 #ifndef SERVER_APPRAISE_APPRAISE_H
 #define SERVER_APPRAISE_APPRAISE_H
@@ -13,7 +14,9 @@
 #include "server/appraise/codes.h"
 #include "server/appraise/quote.h"
 #include "server/appraise/supplemental.h"
+
 #include "storage/verify/verify.h"
+#include <pthread.h>
 
 /* Steps of quote-verification 5; STAGE_NONE: all of them hold. */
 enum intel_stage {
@@ -91,9 +94,12 @@ void intel_set_unref(struct intel_set *);
 
 /* --- PCK chain -------------------------------------------------------- */
 
+struct intel_qe;
 struct intel_pck {
 	_Atomic unsigned refs;
-	struct blob *bytes; /* certification data of type 5 */
+	pthread_mutex_t mu;  /* over "qe" alone; the rest never changes */
+	struct intel_qe *qe; /* the last one that proved genuine, or NULL */
+	struct blob *bytes;  /* certification data of type 5 */
 	struct chain *chain;
 	struct pck pck;
 	unsigned char root_key_id[48]; /* SHA-384 of the root's point */
@@ -106,6 +112,16 @@ struct intel_pck {
 enum err intel_pck_read(struct span cert, const struct anchors *,
     struct intel_pck **out, bool *in_extension, struct why *) MUST_CHECK;
 struct intel_pck *intel_pck_ref(struct intel_pck *);
+/*
+ * A platform's quotes come from one quoting enclave with one attestation key:
+ * what was found of it for one quote (steps 11 and 12, the key decoded) holds
+ * for the next where the very same octets stand.  *known: report, signature,
+ * key and authentication data are those of the last one, whose checks held.
+ * Gives the key of the quote, the caller's to free; NULL: no point of P-256.
+ */
+EVP_PKEY *intel_pck_qe(struct intel_pck *, const struct quote *, bool *known);
+/* The checks of this quote's QE held: remember them. */
+void intel_pck_qe_put(struct intel_pck *, const struct quote *, EVP_PKEY *);
 void intel_pck_unref(struct intel_pck *);
 
 /* --- verdict ---------------------------------------------------------- */

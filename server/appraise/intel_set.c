@@ -3,7 +3,6 @@
 #include "config/base/must.h"
 #include "server/appraise/appraise.h"
 
-#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -207,64 +206,4 @@ intel_set_unref(struct intel_set *set)
 	crl_unref(p->root_crl);
 	crl_unref(p->pck_crl);
 	free(set);
-}
-
-/* --- PCK chains ------------------------------------------------------- */
-
-static void
-root_key_id(X509 *root, unsigned char out[48])
-{
-	unsigned char *point = NULL;
-	size_t len =
-	    EVP_PKEY_get1_encoded_public_key(X509_get0_pubkey(root), &point);
-
-	must(len > 0); /* chain_read() has seen that it is on P-256 */
-	sha384(span_of(point, len), out);
-	OPENSSL_free(point);
-}
-
-enum err
-intel_pck_read(struct span cert, const struct anchors *anchors,
-    struct intel_pck **out, bool *in_extension, struct why *why)
-{
-	struct intel_pck *pck = xcalloc(1, sizeof(*pck));
-	bool in = false;
-	enum err e;
-
-	atomic_init(&pck->refs, 1);
-	e = chain_read(cert, CHAIN_PCK, anchors, NULL, NULL, &pck->chain, why);
-	if (e != ERR_OK)
-		goto out;
-	in = true;
-	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK)
-		goto out;
-	pck->bytes = blob_from(cert);
-	root_key_id(pck->chain->x[2], pck->root_key_id);
-	pck->dates = INTEL_DATES_NONE;
-	intel_dates_chain(&pck->dates, pck->chain);
-	*out = pck;
-	pck = NULL;
-out:
-	if (in_extension != NULL)
-		*in_extension = e != ERR_OK && in;
-	intel_pck_unref(pck);
-	return e;
-}
-
-struct intel_pck *
-intel_pck_ref(struct intel_pck *pck)
-{
-	if (pck != NULL)
-		atomic_fetch_add_explicit(&pck->refs, 1, memory_order_relaxed);
-	return pck;
-}
-
-void
-intel_pck_unref(struct intel_pck *pck)
-{
-	if (pck == NULL || atomic_fetch_sub(&pck->refs, 1) != 1)
-		return;
-	chain_unref(pck->chain);
-	blob_unref(pck->bytes);
-	free(pck);
 }

@@ -3,7 +3,6 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static void
@@ -81,11 +80,20 @@ jw_hex(struct jwrite *w, const char *name, const void *p, size_t n)
 	buf_add(w->out, "\"", 1);
 }
 
+/* A verdict has a hundred numbers: printf would be a tenth of its time. */
 void
 jw_int(struct jwrite *w, const char *name, int64_t n)
 {
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	char text[24], *at = text + sizeof(text);
+
+	do
+		*--at = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (n < 0)
+		*--at = '-';
 	lead(w, name);
-	buf_printf(w->out, "%" PRId64, n);
+	buf_add(w->out, at, (size_t)(text + sizeof(text) - at));
 }
 
 void

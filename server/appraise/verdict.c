@@ -3,10 +3,7 @@
 #include "config/base/must.h"
 #include "server/appraise/appraise.h"
 
-#include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +36,8 @@ struct run {
 	struct intel_pck *hint;
 	struct intel_verdict *v;
 	enum qvl_status code; /* when the step fails */
+	EVP_PKEY *ak;         /* the attestation key, from step 11 on */
+	bool qe_known;        /* what steps 11 and 12 check held before */
 };
 
 static enum err
@@ -257,10 +256,14 @@ static enum err
 step_qe_report(struct run *r)
 {
 	const struct quote *q = &r->v->quote;
-	enum err e = sig_check_key(q->qe_bytes, q->qe_signature,
-	    X509_get0_pubkey(r->v->pck->chain->x[0]), &r->v->why);
+	enum err e;
 
+	r->ak = intel_pck_qe(r->v->pck, q, &r->qe_known);
+	if (r->qe_known)
+		return ERR_OK;
 	r->code = QVL_INVALID_QE_REPORT_SIGNATURE;
+	e = sig_check_key(q->qe_bytes, q->qe_signature,
+	    X509_get0_pubkey(r->v->pck->chain->x[0]), &r->v->why);
 	return e == ERR_OK ? e : why_in(&r->v->why, e, "QE report");
 }
 
@@ -272,6 +275,8 @@ step_ak_binding(struct run *r)
 	struct buf bound = BUF_INIT;
 	unsigned char digest[32];
 
+	if (r->qe_known)
+		return ERR_OK;
 	buf_add(&bound, q->key, sizeof(q->key));
 	buf_span(&bound, q->auth);
 	sha256(buf_view(&bound), digest);
@@ -314,58 +319,21 @@ step_qe_match(struct run *r)
 	return ERR_OK;
 }
 
-/* x || y as a key; NULL: no point of P-256. */
-static EVP_PKEY *
-ak_new(const unsigned char xy[64])
-{
-	char group[] = "P-256";
-	unsigned char point[65] = { 4 };
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-		    group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
-		    point, sizeof(point)),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	EVP_PKEY_CTX *check = NULL;
-	EVP_PKEY *key = NULL;
-
-	must(ctx != NULL);
-	memcpy(point + 1, xy, 64);
-	if (EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-		key = NULL;
-		goto out;
-	}
-	/* On the curve and not infinity is all: the cofactor is 1. */
-	check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	must(check != NULL);
-	if (EVP_PKEY_public_check_quick(check) != 1) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-out:
-	EVP_PKEY_CTX_free(check);
-	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
-	return key;
-}
-
 static enum err
 step_quote_signature(struct run *r)
 {
 	const struct quote *q = &r->v->quote;
-	EVP_PKEY *key = ak_new(q->key);
 	enum err e;
 
-	if (key == NULL)
+	if (r->ak == NULL)
 		return refuse(r, QVL_UNSUPPORTED_QUOTE_FORMAT,
 		    "quote-verification 5",
 		    "the attestation key is no point of P-256");
+	/* Whatever this quote is: its QE and its key are genuine. */
+	if (!r->qe_known)
+		intel_pck_qe_put(r->v->pck, q, r->ak);
 	r->code = QVL_INVALID_QUOTE_SIGNATURE;
-	e = sig_check_key(q->bound, q->signature, key, &r->v->why);
-	EVP_PKEY_free(key);
+	e = sig_check_key(q->bound, q->signature, r->ak, &r->v->why);
 	return e == ERR_OK ? e : why_in(&r->v->why, e, "quote");
 }
 
@@ -461,18 +429,21 @@ void
 intel_verify(struct span quote, struct intel_set *set, struct intel_pck *pck,
     const struct anchors *anchors, time_t at, struct intel_verdict *v)
 {
-	struct run r = { quote, anchors, pck, v, QVL_STATUS_OK };
+	struct run r = { quote, anchors, pck, v, QVL_STATUS_OK, NULL, false };
 	const struct intel_dates *d = &v->supplemental.dates;
 	size_t i;
 
 	memset(v, 0, sizeof(*v));
 	v->set = intel_set_ref(set);
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		if (steps[i].fn(&r) != ERR_OK) {
-			v->stage = steps[i].stage;
-			v->code = r.code;
-			return;
-		}
+		if (steps[i].fn(&r) != ERR_OK)
+			break;
+	EVP_PKEY_free(r.ak);
+	if (i < sizeof(steps) / sizeof(steps[0])) {
+		v->stage = steps[i].stage;
+		v->code = r.code;
+		return;
+	}
 	v->valid = true;
 	v->code = qvl_status_of(v->tcb_status);
 	v->n_advisories = tcb_advisories(&v->launch, &v->advisories);

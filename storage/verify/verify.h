@@ -183,6 +183,10 @@ enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
 enum err sig_check_key(struct span bytes, const unsigned char sig[64],
     EVP_PKEY *key, struct why *) MUST_CHECK;
 
+/* ECDSA P-384/SHA-384, r || s big-endian: what SNP reports are signed with. */
+bool sig_holds_p384(struct span bytes, const unsigned char sig[96],
+    EVP_PKEY *key);
+
 /* --- TCB info ----------------------------------------------------------- */
 
 struct tcb_level {

@@ -1,0 +1,191 @@
+/* PCK chains kept parsed, and the quoting enclave last seen under each. */
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "server/appraise/appraise.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+root_key_id(X509 *root, unsigned char out[48])
+{
+	unsigned char *point = NULL;
+	size_t len =
+	    EVP_PKEY_get1_encoded_public_key(X509_get0_pubkey(root), &point);
+
+	must(len > 0); /* chain_read() has seen that it is on P-256 */
+	sha384(span_of(point, len), out);
+	OPENSSL_free(point);
+}
+
+/* --- the quoting enclave ---------------------------------------------- */
+
+struct intel_qe {
+	_Atomic unsigned refs;
+	unsigned char key[64], signature[64];
+	struct blob *report, *auth;
+	EVP_PKEY *ak;
+};
+
+static struct intel_qe *
+qe_ref(struct intel_qe *qe)
+{
+	if (qe != NULL)
+		atomic_fetch_add_explicit(&qe->refs, 1, memory_order_relaxed);
+	return qe;
+}
+
+static void
+qe_unref(struct intel_qe *qe)
+{
+	if (qe == NULL || atomic_fetch_sub(&qe->refs, 1) != 1)
+		return;
+	blob_unref(qe->report);
+	blob_unref(qe->auth);
+	EVP_PKEY_free(qe->ak);
+	free(qe);
+}
+
+/* x || y as a key; NULL: no point of P-256. */
+static EVP_PKEY *
+ak_new(const unsigned char xy[64])
+{
+	char group[] = "P-256";
+	unsigned char point[65] = { 4 };
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+		    group, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+		    point, sizeof(point)),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	EVP_PKEY_CTX *check = NULL;
+	EVP_PKEY *key = NULL;
+
+	must(ctx != NULL);
+	memcpy(point + 1, xy, 64);
+	if (EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+		key = NULL;
+		goto out;
+	}
+	/* On the curve and not infinity is all: the cofactor is 1. */
+	check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	must(check != NULL);
+	if (EVP_PKEY_public_check_quick(check) != 1) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+out:
+	EVP_PKEY_CTX_free(check);
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return key;
+}
+
+/* The last one, as it is now; own reference. */
+static struct intel_qe *
+qe_last(struct intel_pck *pck)
+{
+	struct intel_qe *qe;
+
+	pthread_mutex_lock(&pck->mu);
+	qe = qe_ref(pck->qe);
+	pthread_mutex_unlock(&pck->mu);
+	return qe;
+}
+
+EVP_PKEY *
+intel_pck_qe(struct intel_pck *pck, const struct quote *q, bool *known)
+{
+	struct intel_qe *qe = qe_last(pck);
+	EVP_PKEY *ak = NULL;
+
+	*known = false;
+	if (qe != NULL && memcmp(qe->key, q->key, sizeof(q->key)) == 0) {
+		must(EVP_PKEY_up_ref(qe->ak) == 1);
+		ak = qe->ak;
+		*known = memcmp(qe->signature, q->qe_signature,
+			     sizeof(q->qe_signature)) == 0 &&
+			 span_eq(blob_span(qe->report), q->qe_bytes) &&
+			 span_eq(blob_span(qe->auth), q->auth);
+	}
+	qe_unref(qe);
+	return ak != NULL ? ak : ak_new(q->key);
+}
+
+void
+intel_pck_qe_put(struct intel_pck *pck, const struct quote *q, EVP_PKEY *ak)
+{
+	struct intel_qe *qe = xcalloc(1, sizeof(*qe)), *old;
+
+	atomic_init(&qe->refs, 1);
+	memcpy(qe->key, q->key, sizeof(qe->key));
+	memcpy(qe->signature, q->qe_signature, sizeof(qe->signature));
+	qe->report = blob_from(q->qe_bytes);
+	qe->auth = blob_from(q->auth);
+	must(EVP_PKEY_up_ref(ak) == 1);
+	qe->ak = ak;
+	pthread_mutex_lock(&pck->mu);
+	old = pck->qe;
+	pck->qe = qe;
+	pthread_mutex_unlock(&pck->mu);
+	qe_unref(old);
+}
+
+/* --- chains ------------------------------------------------------------ */
+
+enum err
+intel_pck_read(struct span cert, const struct anchors *anchors,
+    struct intel_pck **out, bool *in_extension, struct why *why)
+{
+	struct intel_pck *pck = xcalloc(1, sizeof(*pck));
+	bool in = false;
+	enum err e;
+
+	atomic_init(&pck->refs, 1);
+	must(pthread_mutex_init(&pck->mu, NULL) == 0);
+	e = chain_read(cert, CHAIN_PCK, anchors, NULL, NULL, &pck->chain, why);
+	if (e != ERR_OK)
+		goto out;
+	in = true;
+	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK)
+		goto out;
+	pck->bytes = blob_from(cert);
+	root_key_id(pck->chain->x[2], pck->root_key_id);
+	pck->dates = INTEL_DATES_NONE;
+	intel_dates_chain(&pck->dates, pck->chain);
+	*out = pck;
+	pck = NULL;
+out:
+	if (in_extension != NULL)
+		*in_extension = e != ERR_OK && in;
+	intel_pck_unref(pck);
+	return e;
+}
+
+struct intel_pck *
+intel_pck_ref(struct intel_pck *pck)
+{
+	if (pck != NULL)
+		atomic_fetch_add_explicit(&pck->refs, 1, memory_order_relaxed);
+	return pck;
+}
+
+void
+intel_pck_unref(struct intel_pck *pck)
+{
+	if (pck == NULL || atomic_fetch_sub(&pck->refs, 1) != 1)
+		return;
+	chain_unref(pck->chain);
+	blob_unref(pck->bytes);
+	qe_unref(pck->qe);
+	pthread_mutex_destroy(&pck->mu);
+	free(pck);
+}
