@@ -49,20 +49,6 @@ is_amd(const struct evidence *e)
 
 /* --- one document ----------------------------------------------------- */
 
-/* As "larder collateral" names them (quote-verification 4.5). */
-static const struct {
-	enum material_part part;
-	const char *member;
-} members[] = {
-	{ MATERIAL_TCB_INFO, "tcb_info" },
-	{ MATERIAL_TCB_INFO_CHAIN, "tcb_info_issuer_chain" },
-	{ MATERIAL_QE_IDENTITY, "qe_identity" },
-	{ MATERIAL_QE_IDENTITY_CHAIN, "qe_identity_issuer_chain" },
-	{ MATERIAL_ROOT_CRL, "root_ca_crl" },
-	{ MATERIAL_PCK_CRL, "pck_crl" },
-	{ MATERIAL_PCK_CRL_CHAIN, "pck_crl_issuer_chain" },
-};
-
 static struct span
 member(const json_t *o, const char *name)
 {
@@ -71,25 +57,37 @@ member(const json_t *o, const char *name)
 	return span_of(json_string_value(v), json_string_length(v));
 }
 
+/* What "larder collateral" writes, or pieces by the same names. */
 static bool
-take_quote_document(const json_t *o, struct material *out)
+take_attached(const json_t *o, bool amd, struct material *out, struct why *why)
 {
-	bool any = false;
-	struct span s;
-	size_t i;
+	struct attached a;
+	bool any;
 
-	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		s = member(o, members[i].member);
-		buf_span(&out->part[members[i].part], s);
-		any = any || s.len > 0;
-	}
+	if (attach_read(o, &a, why) != ERR_OK)
+		return false;
+	any = amd ? a.has_snp : a.has_intel;
+	buf_span(&out->part[MATERIAL_TCB_INFO], a.intel.tcb_info);
+	buf_span(&out->part[MATERIAL_TCB_INFO_CHAIN], a.intel.tcb_info_chain);
+	buf_span(&out->part[MATERIAL_QE_IDENTITY], a.intel.qe_identity);
+	buf_span(&out->part[MATERIAL_QE_IDENTITY_CHAIN],
+	    a.intel.qe_identity_chain);
+	buf_span(&out->part[MATERIAL_ROOT_CRL], a.intel.root_crl);
+	buf_span(&out->part[MATERIAL_PCK_CRL], a.intel.pck_crl);
+	buf_span(&out->part[MATERIAL_PCK_CRL_CHAIN], a.intel.pck_crl_chain);
+	buf_span(&out->part[MATERIAL_VEK], a.snp.vek);
+	buf_span(&out->part[MATERIAL_AMD_CHAIN], a.snp.chain);
+	buf_span(&out->part[MATERIAL_AMD_CRL], a.snp.crl);
+	attach_fini(&a);
+	if (!any)
+		(void)why_set(why, ERR_PARAM, "collateral",
+		    "no collateral for this evidence in it");
 	return any;
 }
 
 /* THIM's answer: PEM in two members. */
 static bool
-take_thim_document(const json_t *o, const struct evidence *e,
-    struct material *out)
+take_thim(const json_t *o, const struct evidence *e, struct material *out)
 {
 	struct pile *p = pile_new();
 
@@ -107,16 +105,17 @@ take_document(const struct cli *cli, const char *name, struct span text,
 	json_error_t error;
 	json_t *o = json_loadb((const char *)text.p, text.len,
 	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	struct why why = { .text = "no VCEK in it" };
 	bool ok = false;
 
 	if (o == NULL)
 		cli_fail(cli, "%s:%d: %s", name, error.line, error.text);
-	else if (!(is_amd(e) ? take_thim_document(o, e, out)
-			     : take_quote_document(o, out)))
-		cli_fail(cli, "%s: holds no collateral for this evidence",
-		    name);
+	else if (is_amd(e) && json_object_get(o, "vcekCert") != NULL)
+		ok = take_thim(o, e, out);
 	else
-		ok = true;
+		ok = take_attached(o, is_amd(e), out, &why);
+	if (o != NULL && !ok)
+		cli_fail(cli, "%s: %s", name, why.text);
 	json_decref(o);
 	return ok;
 }

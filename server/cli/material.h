@@ -6,8 +6,9 @@
  *           qe_identity_issuer_chain.pem, root_ca_crl.der, pck_crl.der,
  *           pck_crl_issuer_chain.pem; of an SNP report: certificates and CRLs
  *           in DER or PEM, told apart by what they are
- *   file    what "larder collateral" writes; of an SNP report the same
- *           certificates in one PEM file, or THIM's answer
+ *   file    what "larder collateral" writes, or what POST /v1/verify takes
+ *           as "collateral"; of an SNP report also all certificates in one
+ *           PEM file, or THIM's answer
  *   URL     of a larder
  */
 #ifndef SERVER_CLI_MATERIAL_H
