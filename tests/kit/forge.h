@@ -87,7 +87,7 @@ struct attack {
 void attack_run(const struct attack *, struct pki *);
 
 /* A function for a row: this document or CRL lies so. */
-#define LIE(fn, member, what)                                                  \
+#define FORGE_LIE(fn, member, what)                                            \
 	static void fn(struct forge *f)                                        \
 	{                                                                      \
 		f->member.lie = what;                                          \

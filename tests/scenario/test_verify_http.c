@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/house.h"
+#include "tests/kit/mutant.h"
 #include "tests/kit/scase.h"
 #include "tests/kit/vcase.h"
 #include "tests/kit/vectors.h"
@@ -261,6 +262,91 @@ START_TEST(test_every_snp_case)
 }
 END_TEST
 
+/* --- the one-bit matrix, a sample of it -------------------------------- */
+
+struct changed { /* which member of the question is changed */
+	json_t *question;
+	json_t *in;
+	const char *member;
+	size_t n;
+};
+
+static void
+ask_changed(void *arg, const struct mutant *m)
+{
+	struct changed *c = arg;
+	json_t *good = json_incref(json_object_get(c->in, c->member)), *v;
+
+	set_base64(c->in, c->member, m->bytes);
+	v = ask(json_incref(c->question));
+	ck_assert_msg(strcmp(word(v, "verdict"), "rejected") == 0 &&
+			  word_in(first_reason(v), m->checks),
+	    "%s.%s: %s, not %s", m->piece, m->field, first_reason(v),
+	    m->checks);
+	json_decref(v);
+	json_object_set_new(c->in, c->member, good);
+	c->n++;
+}
+
+START_TEST(test_sample_of_the_matrix)
+{
+	static const char *const paths[] = { "sgx/synthetic/s001.json",
+		"tdx/synthetic/t034.json" };
+	struct changed c = { NULL, NULL, "evidence", 0 };
+	struct mutants m = { ask_changed, &c, 11, 4, 0 };
+	struct vcase v;
+
+	house_of_cases("");
+	vcase_synthetic(paths[_i], &v);
+	c.question = c.in = question_of(&v);
+	mutants_quote(&m, blob_span(v.quote));
+	mutants_quote_chain(&m, blob_span(v.quote));
+	c.in = json_object_get(c.question, "collateral");
+	c.member = "tcb_info";
+	mutants_document(&m, c.member, "tcb-info", blob_span(v.set->tcb_info));
+	c.member = "qe_identity";
+	mutants_document(&m, c.member, "qe-identity",
+	    blob_span(v.set->identity));
+	c.member = "tcb_info_issuer_chain";
+	mutants_chain(&m, c.member, "tcb-info", blob_span(v.set->tcb_chain));
+	c.member = "root_ca_crl";
+	mutants_crl(&m, c.member, "crl", blob_span(v.set->root_crl));
+	c.member = "pck_crl";
+	mutants_crl(&m, c.member, "crl", blob_span(v.set->pck_crl));
+	ck_assert_uint_gt(c.n, 30);
+	json_decref(c.question);
+	vcase_fini(&v);
+	house_over();
+}
+END_TEST
+
+START_TEST(test_sample_of_reports)
+{
+	struct changed c = { NULL, NULL, "evidence", 0 };
+	struct mutants m = { ask_changed, &c, 12, 2, 0 };
+	struct scase s;
+
+	house_of_cases("");
+	scase_load("hcl-milan-v3", &s);
+	c.question = c.in = question_of_snp(&s, s.report);
+	mutants_report(&m, blob_span(s.report), s.vlek);
+	mutants_hcl(&m, blob_span(s.hcl));
+	c.in = json_object_get(c.question, "collateral");
+	c.member = "vek";
+	mutants_cert(&m, c.member,
+	    "SNP_ERR_CERT_FORMAT SNP_ERR_KEY_KIND_MISMATCH SNP_ERR_CHAIN "
+	    "SNP_ERR_CERT_PRODUCT",
+	    blob_span(s.vek));
+	c.member = "cert_chain";
+	mutants_chain(&m, c.member, "SNP_ERR_CERT_FORMAT SNP_ERR_CHAIN",
+	    blob_span(s.chain));
+	ck_assert_uint_gt(c.n, 25);
+	json_decref(c.question);
+	scase_fini(&s);
+	house_over();
+}
+END_TEST
+
 /* --- what is refused --------------------------------------------------- */
 
 static const struct {
@@ -438,13 +524,15 @@ main(void)
 		tcase_set_timeout(tc, 60);
 		tcase_add_loop_test(tc, test_every_intel_case, 0, 2);
 		tcase_add_test(tc, test_every_snp_case);
+		tcase_add_loop_test(tc, test_sample_of_the_matrix, 0, 2);
+		tcase_add_test(tc, test_sample_of_reports);
 		tcase_add_test(tc,
 		    test_malformed_questions_are_400_and_say_why);
 		tcase_add_test(tc, test_without_collateral_503);
 		tcase_add_test(tc, test_a_batch_is_answered_in_its_order);
 		tcase_add_test(tc, test_verdicts_are_counted);
 	} else {
-		vectors_skipped(7);
+		vectors_skipped(10);
 	}
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -223,8 +223,8 @@ leaf_to_come(struct forge *f)
 	f->q.pck.not_after = NOW + 2 * DAY;
 }
 
-LIE(signer_ended, ti, PKI_EXPIRED_SIGNER)
-LIE(identity_signer_ended, id, PKI_EXPIRED_SIGNER)
+FORGE_LIE(signer_ended, ti, PKI_EXPIRED_SIGNER)
+FORGE_LIE(identity_signer_ended, id, PKI_EXPIRED_SIGNER)
 
 static void
 both_sides(struct forge *f)
