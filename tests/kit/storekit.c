@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "storage/store.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -569,6 +570,30 @@ enum err
 kit_veks(struct kit *k, struct span hwid)
 {
 	return call(k, veks_fn, &(struct call){ .bytes = hwid });
+}
+
+struct tick_msg {
+	struct msg msg;
+	struct storage *st;
+};
+
+static void
+tick_run(struct msg *m)
+{
+	struct tick_msg *t = msg_of(m, struct tick_msg, msg);
+
+	keep_tick(t->st);
+}
+
+void
+kit_tick(struct kit *k)
+{
+	struct tick_msg t = { .st = k->st };
+
+	msg_send(k->st->loop, &t.msg, tick_run);
+	storage_drain(k->st);
+	/* The snapshot that may have come of it. */
+	kit_wait(k, nothing_fn, NULL);
 }
 
 /* --- honest pieces ---------------------------------------------------- */

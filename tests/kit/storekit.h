@@ -70,6 +70,8 @@ enum err kit_sync(struct kit *);
 enum err kit_status(struct kit *);
 enum err kit_explain(struct kit *, const char *what);
 enum err kit_history(struct kit *, const char *key);
+/* The store thread's housekeeping, which it does every ten seconds. */
+void kit_tick(struct kit *);
 /* The text the last of these gave, NUL-terminated, borrowed. */
 const char *kit_text(const struct kit *);
 /* The record in the newest snapshot, borrowed; NULL: not there. */

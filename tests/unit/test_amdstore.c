@@ -636,6 +636,84 @@ START_TEST(test_what_is_in_memory_passes_the_gate_again_after_a_day)
 }
 END_TEST
 
+/* amd-kds 6.4, for what is held: the row of a chain that no longer verifies
+ * would not load, and in memory it is looked at daily. */
+START_TEST(test_chains_and_lists_pass_the_gate_again_every_day)
+{
+	struct coll_key key = key_amd_chain(AMD_MILAN, AMD_VCEK);
+	struct coll *before;
+
+	milan();
+	before = coll_ref(kit_held(&kit, &key));
+	kit_clock(&kit, DAY - 60);
+	kit_tick(&kit);
+	ck_assert_ptr_eq(kit_held(&kit, &key), before);
+	kit_clock(&kit, DAY + 60);
+	kit_tick(&kit);
+	ck_assert_ptr_ne(kit_held(&kit, &key), before);
+	ck_assert(span_eq(blob_span(kit_held(&kit, &key)->body),
+	    blob_span(before->body)));
+	ck_assert_int_eq(kit_held(&kit, &key)->fetched_at, before->fetched_at);
+	coll_unref(before);
+}
+END_TEST
+
+static int64_t
+number(const char *text)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt = NULL;
+	int64_t n;
+
+	must(sqlite3_open(kit.db, &db) == SQLITE_OK);
+	must(sqlite3_prepare_v2(db, text, -1, &stmt, NULL) == SQLITE_OK);
+	must(sqlite3_step(stmt) == SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	must(sqlite3_close(db) == SQLITE_OK);
+	return n;
+}
+
+START_TEST(test_what_has_ended_leaves_the_database)
+{
+	struct pki_vek spec = milan();
+
+	spec.spl.ucode = 220;
+	spec.not_after = pki_amd_now(kit.amd) + DAY;
+	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	ck_assert_int_eq(number("SELECT count(*) FROM vek"), 2);
+	kit_clock(&kit, 2 * DAY);
+	kit_tick(&kit);
+	ck_assert_int_eq(number("SELECT count(*) FROM vek"), 1);
+}
+END_TEST
+
+/* The least recently used goes first, so use is remembered, by the hour. */
+START_TEST(test_use_is_remembered)
+{
+	struct pki_vek spec = milan();
+	int64_t first, second;
+	int i;
+
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	first = number("SELECT used_at FROM vek");
+	kit_clock(&kit, 7200);
+	ck_assert(cached(&spec));
+	for (i = 0; i < 6; i++) /* once a minute */
+		kit_tick(&kit);
+	second = number("SELECT used_at FROM vek");
+	ck_assert_int_ge(second - first, 7200 * 1000 - 60000);
+	/* Likewise when it is read from there. */
+	kit_clock(&kit, 4 * 7200);
+	kit_reopen(&kit);
+	ck_assert_int_eq(vek(&spec), ERR_OK);
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	ck_assert_int_ge(number("SELECT used_at FROM vek") - second,
+	    3 * 7200 * 1000 - 60000);
+}
+END_TEST
+
 /* A byte of a row changed behind our back. */
 START_TEST(test_a_tampered_row_is_not_served)
 {
@@ -957,6 +1035,9 @@ suite(void)
 	tcase_add_test(t, test_all_of_it_survives_a_restart);
 	tcase_add_test(t,
 	    test_what_is_in_memory_passes_the_gate_again_after_a_day);
+	tcase_add_test(t, test_chains_and_lists_pass_the_gate_again_every_day);
+	tcase_add_test(t, test_what_has_ended_leaves_the_database);
+	tcase_add_test(t, test_use_is_remembered);
 	tcase_add_loop_test(t, test_a_tampered_row_is_not_served, 0, 3);
 	tcase_add_test(t, test_a_chip_keeps_so_many_tcbs_and_the_used_one);
 	tcase_add_test(t, test_vceks_are_so_many_in_all_and_the_used_ones);

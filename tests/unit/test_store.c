@@ -520,31 +520,16 @@ END_TEST
 
 /* --- housekeeping ----------------------------------------------------- */
 
-struct tick_msg {
-	struct msg msg;
-	struct storage *st;
-};
-
-static void
-tick_run(struct msg *m)
-{
-	struct tick_msg *t = msg_of(m, struct tick_msg, msg);
-
-	keep_tick(t->st);
-}
-
 START_TEST(test_old_versions_are_pruned_after_their_time)
 {
 	struct coll_key key = tcb_key();
-	struct tick_msg t = { .st = k->st };
 
 	ck_assert_int_eq(admit_info(0, 17, PKI_HONEST), ERR_OK);
 	kit_clock(k, DAY);
 	ck_assert_int_eq(admit_info(DAY, 17, PKI_HONEST), ERR_OK);
 	ck_assert_uint_eq(versions(key.text), 2);
 	kit_clock(k, DAY + k->config->cache.history_s + 1);
-	msg_send(k->st->loop, &t.msg, tick_run);
-	storage_drain(k->st);
+	kit_tick(k);
 	ck_assert_uint_eq(versions(key.text), 1);
 	ck_assert_ptr_ne(kit_held(k, &key), NULL);
 }
