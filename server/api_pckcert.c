@@ -13,14 +13,13 @@
  * Each step happens at most once, so every request ends.
  */
 #include "server/api.h"
+#include "server/hold.h"
 #include "server/serve.h"
 
 #include "config/base/clock.h"
-#include "config/base/map.h"
 #include "config/base/must.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOOK_MAGIC 0x9cc51001u
 
@@ -131,65 +130,21 @@ pck_reply(struct req *req, const struct pck_answer *a, bool json,
 
 /* --- fetching again in the background --------------------------------- */
 
-/*
- * What one worker remembers of platforms for a while, in few slots: that it
- * has named one to upstream, which spaces out the asking itself but would get
- * a message with every hit of a busy platform; and that a list fetched on
- * demand had no fitting certificate, so that anybody who invents raw TCBs
- * makes us ask once an hour only (caching-and-selection 2).
- */
-enum hold { HOLD_NAMED, HOLD_NO_CERT };
-static const time_t hold_s[] = { 60, 3600 };
-
-#define HOLD_SLOTS 1024
-
-struct held {
-	uint64_t hash;
-	time_t until;
-};
-
-static struct held *
-hold_slot(enum hold what, const struct storage *storage,
-    const struct platform_id *id, uint64_t *hash)
+/* As hold_has() and hold_set(), of a platform. */
+static bool
+platform_has(enum hold what, struct worker *w, const struct platform_id *id)
 {
-	/* A worker's own, hence one per thread. */
-	static _Thread_local struct held slots[HOLD_SLOTS];
-	struct {
-		const struct storage *storage;
-		struct platform_id id;
-		char what;
-	} key;
+	char name[HOLD_PLATFORM];
 
-	/* Padding and the bytes behind the texts are part of the key. */
-	memset(&key, 0, sizeof(key));
-	key.storage = storage;
-	strcpy(key.id.qe_id, id->qe_id);
-	strcpy(key.id.pce_id, id->pce_id);
-	key.what = (char)what;
-	*hash = map_hash(span_of(&key, sizeof(key)));
-	return &slots[*hash % HOLD_SLOTS];
+	return hold_has(what, w, hold_platform(id, name));
 }
 
 static void
-hold_set(enum hold what, struct worker *w, const struct platform_id *id)
+platform_hold(enum hold what, struct worker *w, const struct platform_id *id)
 {
-	uint64_t hash;
-	struct held *h = hold_slot(what, worker_storage(w), id, &hash);
+	char name[HOLD_PLATFORM];
 
-	h->hash = hash;
-	h->until = clock_now() + hold_s[what];
-}
-
-static bool
-hold_has(enum hold what, struct worker *w, const struct platform_id *id)
-{
-	time_t now = clock_now();
-	uint64_t hash;
-	struct held *h = hold_slot(what, worker_storage(w), id, &hash);
-
-	/* A clock that was set back must not hold for longer. */
-	return h->hash == hash && now < h->until &&
-	       h->until - now <= hold_s[what];
+	hold_set(what, w, hold_platform(id, name));
 }
 
 /* The list behind the answer is due: have it fetched while this is served. */
@@ -198,9 +153,9 @@ pck_refetch_hint(struct worker *w, const struct platform_id *id,
     const struct pck_answer *a)
 {
 	if (worker_config(w)->mode != MODE_LAZY ||
-	    clock_now() < a->refetch_at || hold_has(HOLD_NAMED, w, id))
+	    clock_now() < a->refetch_at || platform_has(HOLD_NAMED, w, id))
 		return;
-	hold_set(HOLD_NAMED, w, id);
+	platform_hold(HOLD_NAMED, w, id);
 	upstream_refetch(worker_upstream(w), id);
 }
 
@@ -270,10 +225,10 @@ look_fetch(struct look *l, enum err e, const struct why *why)
 
 	if (l->upstream_asked) {
 		if (e == ERR_NO_CERT)
-			hold_set(HOLD_NO_CERT, w, &l->ask.id);
+			platform_hold(HOLD_NO_CERT, w, &l->ask.id);
 		return false;
 	}
-	if (e == ERR_NO_CERT && hold_has(HOLD_NO_CERT, w, &l->ask.id))
+	if (e == ERR_NO_CERT && platform_has(HOLD_NO_CERT, w, &l->ask.id))
 		return false;
 	l->upstream_asked = true;
 	l->missed = e;

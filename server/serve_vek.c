@@ -11,6 +11,7 @@
  *
  * What is fresh and due is asked for again behind the answer's back.
  */
+#include "server/hold.h"
 #include "server/serve.h"
 
 #include "config/base/clock.h"
@@ -49,6 +50,17 @@ may_ask(const struct req *req, const struct coll_key *key)
 	       key->side == AMD_VCEK;
 }
 
+static void
+vek_renew(struct worker *w, const struct coll_key *key)
+{
+	struct span name = span_str(key->text);
+
+	if (hold_has(HOLD_NAMED, w, name))
+		return;
+	hold_set(HOLD_NAMED, w, name);
+	upstream_renew(worker_upstream(w), key);
+}
+
 /* Answer if it is fresh. */
 static bool
 vek_fresh(const struct req *req, struct coll *c, serve_fn fn, void *arg)
@@ -58,7 +70,7 @@ vek_fresh(const struct req *req, struct coll *c, serve_fn fn, void *arg)
 	if (state != FRESH_NEW && state != FRESH_DUE)
 		return false;
 	if (state == FRESH_DUE && may_ask(req, &c->key))
-		upstream_renew(worker_upstream(req_worker(req)), &c->key);
+		vek_renew(req_worker(req), &c->key);
 	fn(arg, ERR_OK, NULL, c, SERVED_HIT);
 	return true;
 }

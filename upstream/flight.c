@@ -305,6 +305,8 @@ deadline_cb(void *arg)
 	    flight_state_name(f->state), (long long)(now - f->began_ms),
 	    f->host != NULL ? " at " : "",
 	    f->host != NULL ? f->host->name : "");
+	if (f->paced)
+		why.retry_s = AGAIN_GAP_MS / 1000;
 	flight_ref(f);
 	for (w = TAILQ_FIRST(&f->waiters); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
@@ -392,34 +394,6 @@ flight_timeout(const struct flight *f)
 	return some < all ? some : all;
 }
 
-/*
- * What an exchange says about the origin.  A cache that explains itself
- * (Larder-Reason) is well, whatever is the matter with those it asks.
- */
-static int64_t
-reply_health(const struct reply *r, struct why *health)
-{
-	int64_t after =
-	    retry_after_read(reply_header(r, "Retry-After"), clock_now());
-
-	*health = (struct why){ 0 };
-	if (r->why.err == ERR_TOO_BIG)
-		return after;
-	if (r->why.err != ERR_OK) {
-		*health = r->why;
-		return -1;
-	}
-	if (reply_header(r, "Larder-Reason").len != 0)
-		return after;
-	if (r->status == 429)
-		(void)why_set(health, ERR_UP_THROTTLED, "pcs-upstream 2",
-		    "HTTP 429");
-	else if (r->status == 408 || r->status >= 500)
-		(void)why_set(health, ERR_UP_ERROR, "pcs-upstream 2", "HTTP %d",
-		    r->status);
-	return after;
-}
-
 static void
 reply_log(const struct flight *f, const struct reply *r, enum err e,
     const struct why *why)
@@ -441,7 +415,7 @@ exchange_cb(void *arg, const struct reply *r)
 {
 	struct flight *f = flight_cast(arg);
 	struct why why = r->why, health;
-	int64_t after = reply_health(r, &health);
+	int64_t after = vendor_health(r, &health);
 	enum err e;
 
 	f->exchange = NULL;

@@ -287,20 +287,39 @@ host_insert(struct host *h, struct flight *f, struct flight_list *lane)
 	f->lane = lane;
 }
 
+/* Nobody comes back for what takes an hour. */
+static size_t
+host_room(const struct host *h)
+{
+	const struct origin_limits *l = &h->hosts->limits[h->lane];
+	size_t hour = (size_t)l->rate_per_minute * HOST_HOUR;
+
+	return hour == 0 || hour > HOST_QUEUED ? HOST_QUEUED : hour;
+}
+
+/* The one whose turn comes last makes room. */
+static void
+host_shed(struct host *h)
+{
+	struct flight *f = TAILQ_LAST(&h->back, flight_list);
+	struct why why = { 0 };
+
+	if (f == NULL)
+		f = TAILQ_LAST(&h->front, flight_list);
+	metric_inc(M_SHED_WAITERS);
+	(void)why_set(&why, ERR_SHED, "upstream", "%zu fetches wait for %s",
+	    h->n_queued, h->name);
+	host_unqueue(h, f);
+	flight_denied(f, &why);
+}
+
 void
 host_queue(struct host *h, struct flight *f, bool background)
 {
-	struct why why = { 0 };
-
-	if (h->n_queued >= HOST_QUEUED) {
-		metric_inc(M_SHED_WAITERS);
-		(void)why_set(&why, ERR_SHED, "upstream",
-		    "%zu fetches wait for %s", h->n_queued, h->name);
-		flight_denied(f, &why);
-		return;
-	}
 	host_insert(h, f, background ? &h->back : &h->front);
 	h->n_queued++;
+	if (h->n_queued > host_room(h))
+		host_shed(h);
 	host_pump(h);
 }
 

@@ -19,7 +19,8 @@ struct hosts;
 struct loop;
 
 #define HOSTS_MAX   64   /* origins in one process; configurations are small */
-#define HOST_QUEUED 4096 /* flights waiting for one origin */
+#define HOST_QUEUED 4096 /* flights waiting in one lane, at most */
+#define HOST_HOUR   60   /* and no more than so many minutes' worth */
 
 TAILQ_HEAD(flight_list, flight);
 
@@ -68,7 +69,8 @@ void hosts_on_recovery(struct hosts *, void (*fn)(void *), void *arg);
 
 /*
  * Queue a flight for a slot.  flight_slot() or flight_denied() is called,
- * now or later.
+ * now or later.  When the lane is full, whoever's turn would come last is
+ * denied, this flight or another.
  */
 void host_queue(struct host *, struct flight *, bool background);
 void host_unqueue(struct host *, struct flight *);

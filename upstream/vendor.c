@@ -1,6 +1,8 @@
 #include "upstream/vendor.h"
 
+#include "config/base/clock.h"
 #include "config/base/must.h"
+#include "upstream/origin.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -105,6 +107,30 @@ vendor_status(const struct reply *r, struct why *why)
 		return why_set(why, e, "pcs-upstream 2", "HTTP %d", r->status);
 	return why_set(why, e, "pcs-upstream 2", "HTTP %d, Error-Code %.*s",
 	    r->status, (int)code.len, (const char *)code.p);
+}
+
+int64_t
+vendor_health(const struct reply *r, struct why *health)
+{
+	int64_t after =
+	    retry_after_read(reply_header(r, "Retry-After"), clock_now());
+
+	*health = (struct why){ 0 };
+	if (r->why.err == ERR_TOO_BIG)
+		return after;
+	if (r->why.err != ERR_OK) {
+		*health = r->why;
+		return -1;
+	}
+	if (reply_header(r, "Larder-Reason").len != 0)
+		return after;
+	if (r->status == 429)
+		(void)why_set(health, ERR_UP_THROTTLED, "pcs-upstream 2",
+		    "HTTP 429");
+	else if (r->status == 408 || r->status >= 500)
+		(void)why_set(health, ERR_UP_ERROR, "pcs-upstream 2", "HTTP %d",
+		    r->status);
+	return after;
 }
 
 bool

@@ -48,6 +48,12 @@ void vendor_url(struct request *out, struct buf *url, size_t body_max);
 /* What an HTTP status means (pcs-upstream 2), with the reason of a mirror
  * that is a larder itself. */
 enum err vendor_status(const struct reply *, struct why *);
+/*
+ * What an exchange says about the origin, as origin_done() takes it; gives
+ * Retry-After in seconds, -1 without one.  A cache that explains itself
+ * (Larder-Reason) is well, whatever is the matter with those it asks.
+ */
+int64_t vendor_health(const struct reply *, struct why *health);
 /* Another mirror may know better; else it is the last word. */
 bool vendor_try_next(enum err);
 

@@ -999,6 +999,46 @@ START_TEST(test_sources_take_turns)
 }
 END_TEST
 
+static void
+seventy_of_one(void)
+{
+	char name[8];
+	int i;
+
+	source = 1;
+	for (i = 0; i < 70; i++) {
+		snprintf(name, sizeof(name), "a%d", i);
+		want(name);
+	}
+}
+
+static void
+one_of_another(void)
+{
+	source = 2;
+	want("b");
+}
+
+/* An hour's worth may queue; when it is full, the greediest makes room. */
+START_TEST(test_a_full_lane_sheds_whose_turn_comes_last)
+{
+	stage("{\"upstream\":{\"kds\":{\"vcek_per_minute\":1,"
+	      "\"vcek_burst\":1},\"parallel\":64}}");
+	lane = LANE_VCEK;
+	on_loop(seventy_of_one);
+	ck_assert_uint_eq(n_asked, 1);
+	ck_assert_uint_eq(n_told, 70 - 1 - 60);
+	ck_assert_int_eq(told[0].err, ERR_SHED);
+	on_loop(one_of_another);
+	ck_assert_uint_eq(n_told, 70 - 60);
+	ck_assert_int_eq(told[9].err, ERR_SHED);
+	later(61);
+	later(60);
+	ck_assert_uint_eq(n_asked, 3);
+	ck_assert_str_eq(asked[2]->url, "http://m0.test/b");
+}
+END_TEST
+
 START_TEST(test_lanes_of_an_origin_do_not_wait_for_one_another)
 {
 	lane = LANE_VCEK;
@@ -1327,6 +1367,7 @@ main(void)
 	tcase_add_test(own, test_budget_per_minute);
 	tcase_add_test(own, test_sources_take_turns);
 	tcase_add_test(own, test_vceks_are_six_a_minute);
+	tcase_add_test(own, test_a_full_lane_sheds_whose_turn_comes_last);
 	tcase_add_test(own, test_a_source_pays_for_the_flights_it_begins);
 	tcase_add_checked_fixture(pace, pace_stage, teardown);
 	tcase_add_test(pace, test_a_failure_is_waited_out_by_those_who_can);
