@@ -63,6 +63,10 @@ void api_policy_get(struct req *);
 /* api_bundle.c */
 void api_export(struct req *);
 void api_import(struct req *);
+/* api_baseline.c */
+void api_baseline(struct req *);
+void api_baseline_history(struct req *);
+void api_baseline_change(struct req *); /* the verb: by the path */
 /* api_impact.c */
 void api_impact(struct req *);
 /* api_collateral.c */

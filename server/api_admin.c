@@ -228,6 +228,13 @@ const struct route routes_admin[] = {
 	ADMIN("/v1/refresh", POST, BODY_SMALL, admin_refresh),
 	ADMIN("/v1/export", GET, BODY_NONE, api_export),
 	ADMIN("/v1/import", POST, BODY_UPLOAD, api_import),
+	ADMIN("/v1/baseline", GET, BODY_NONE, api_baseline),
+	ADMIN("/v1/baseline/history", GET, BODY_NONE, api_baseline_history),
 	ADMIN("/v1/baseline/impact", GET, BODY_NONE, api_impact),
+	ADMIN("/v1/baseline/pin", POST, BODY_SMALL, api_baseline_change),
+	ADMIN("/v1/baseline/lag", POST, BODY_SMALL, api_baseline_change),
+	ADMIN("/v1/baseline/follow", POST, BODY_SMALL, api_baseline_change),
+	ADMIN("/v1/baseline/promote", POST, BODY_SMALL, api_baseline_change),
+	ADMIN("/v1/baseline/rollback", POST, BODY_SMALL, api_baseline_change),
 	{ 0, 0, NULL, ROLE_NONE, NULL, BODY_NONE, NULL, NULL },
 };

@@ -240,5 +240,13 @@ struct base_change {
  */
 void storage_baseline_change(struct storage *, const struct base_change *,
     store_text_fn, void *arg);
+/*
+ * What is to be fetched first, so that the change can be judged and takes
+ * effect at once.  The same errors, but ERR_IMPACT and those of the database.
+ */
+typedef void (*store_keys_fn)(void *arg, enum err, const struct why *,
+    const struct coll_key *, size_t n);
+void storage_baseline_wants(struct storage *, const struct base_change *,
+    store_keys_fn, void *arg);
 
 #endif

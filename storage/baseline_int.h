@@ -97,6 +97,11 @@ struct baseline *baseline_new(const struct storage *,
 struct baseline *baseline_ref(struct baseline *);
 void baseline_unref(struct baseline *);
 
+/* --- for people (baseline_json.c) -------------------------------------- */
+
+/* The document of GET /v1/baseline; a new reference. */
+json_t *baseline_json(const struct storage *, const struct baseline *);
+
 /* --- the store's part (baseline_store.c) ------------------------------ */
 
 struct base_state *baseline_state_new(const struct config *);

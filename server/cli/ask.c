@@ -72,7 +72,7 @@ cli_ask(const struct cli *cli, const struct cli_ask *ask,
     struct http_answer *out)
 {
 	struct http_ask http = { .method = ask->method };
-	const char *headers[3];
+	const char *headers[4];
 	struct buf token = BUF_INIT, type = BUF_INIT;
 	struct why why = { 0 };
 	char *url = NULL;
@@ -95,6 +95,8 @@ cli_ask(const struct cli *cli, const struct cli_ask *ask,
 		buf_add(&type, "", 1);
 		headers[http.n_headers++] = type.p;
 	}
+	if (ask->header != NULL)
+		headers[http.n_headers++] = ask->header;
 	ask_url(cli, ask, &url, &http.unix_path);
 	http.url = url;
 	http.headers = headers;

@@ -11,6 +11,7 @@
 
 static const struct cli_command *const tables[] = {
 	cli_status_commands,
+	cli_baseline_commands,
 	cli_impact_commands,
 	cli_doctor_commands,
 	cli_ask_commands,

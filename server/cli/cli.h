@@ -57,7 +57,8 @@ extern const struct cli_command cli_ask_commands[], cli_move_commands[],
     cli_pccs_commands[], cli_doctor_commands[], cli_collect_commands[],
     cli_status_commands[], cli_token_commands[], cli_key_commands[],
     cli_tls_commands[], cli_host_commands[], cli_config_commands[],
-    cli_impact_commands[], cli_verify_commands[], cli_inspect_commands[];
+    cli_impact_commands[], cli_verify_commands[], cli_inspect_commands[],
+    cli_baseline_commands[];
 
 /* A command as it was called. */
 struct cli {
@@ -108,9 +109,10 @@ int cli_put(const struct cli *, struct span);
 struct cli_ask {
 	const char *server; /* as --server has it; NULL: what that says */
 	const char *method;
-	const char *path; /* "/v1/status"; with its query, encoded */
-	const char *type; /* Content-Type of the body, or NULL */
-	const char *body; /* bytes, borrowed */
+	const char *path;   /* "/v1/status"; with its query, encoded */
+	const char *type;   /* Content-Type of the body, or NULL */
+	const char *header; /* one more line, or NULL */
+	const char *body;   /* bytes, borrowed */
 	size_t len;
 };
 /*

@@ -1,0 +1,269 @@
+/*
+ * The baseline for people: the document of GET /v1/baseline, the history, the
+ * gauges.
+ */
+#include "config/base/clock.h"
+#include "config/base/must.h"
+#include "storage/baseline_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Changes shown, the newest first. */
+#define HISTORY_MAX 200
+
+static void
+set(json_t *o, const char *name, json_t *value)
+{
+	must(json_object_set_new(o, name, value) == 0);
+}
+
+static json_t *
+time_json(time_t at)
+{
+	char text[TIME_LEN];
+
+	if (at == 0)
+		return json_null();
+	time_write(at, text);
+	return json_string(text);
+}
+
+/* --- numbers ---------------------------------------------------------- */
+
+static json_t *
+numbers_json(const struct base_world *w)
+{
+	json_t *list = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		o = json_object();
+		set(o, "number", json_integer(w->v[i].number));
+		set(o, "recovered_at", time_json(w->v[i].recovered_at));
+		set(o, "standard", json_boolean(w->v[i].number == w->standard));
+		set(o, "early", json_boolean(w->v[i].number == w->early));
+		set(o, "signed", json_boolean(base_signed(w, w->v[i].number)));
+		must(json_array_append_new(list, o) == 0);
+	}
+	return list;
+}
+
+/* --- what is served --------------------------------------------------- */
+
+static json_t *
+nullable(const char *text)
+{
+	return text == NULL ? json_null() : json_string(text);
+}
+
+static const struct base_scope *
+scope_behind(const struct baseline *b, const char *listen, const char *fmspc)
+{
+	const struct base_scope *s = NULL;
+
+	if (listen != NULL)
+		s = base_scope_at(b->policy, BASE_LISTEN, listen);
+	if (s == NULL && fmspc != NULL)
+		s = base_scope_at(b->policy, BASE_FMSPC, fmspc);
+	return s != NULL ? s : &b->policy->v[0];
+}
+
+/* The first nextUpdate among what an FMSPC is served with. */
+static time_t
+served_end(const struct base_held *h, size_t tee, const char *fmspc,
+    uint32_t number)
+{
+	const struct base_piece *p;
+	size_t at = 0, end = 0;
+	time_t first = 0;
+
+	while (base_held_next(h, &at, &end)) {
+		if (h->v[at].tee != tee ||
+		    (h->v[at].kind == COLL_TCBINFO && fmspc != NULL &&
+			strcmp(h->v[at].fmspc, fmspc) != 0))
+			continue;
+		p = base_held_version(h, at, end, number);
+		if (p != NULL && (first == 0 || p->ends_at < first))
+			first = p->ends_at;
+	}
+	return first;
+}
+
+static void
+effective_row(json_t *list, const struct baseline *b, const struct base_held *h,
+    const char *listen, size_t tee, const char *fmspc)
+{
+	const struct base_pick *p =
+	    baseline_pick(b, listen, BASE_TEE(tee), fmspc);
+	const struct base_scope *s = scope_behind(b, listen, fmspc);
+	json_t *o;
+
+	if (p->number == 0)
+		return;
+	o = json_object();
+	set(o, "listen", nullable(listen));
+	set(o, "tee", json_string(tee_name(BASE_TEE(tee))));
+	set(o, "fmspc", nullable(fmspc));
+	set(o, "number", json_integer(p->number));
+	set(o, "rule", json_string(follow_name(s->rule.follow)));
+	set(o, "next_update", time_json(served_end(h, tee, fmspc, p->number)));
+	set(o, "held", json_boolean(p->held));
+	set(o, "warning", nullable(base_warning_name(p->warning)));
+	set(o, "named", json_integer(p->named));
+	set(o, "wanted", json_integer(p->wanted));
+	set(o, "until", time_json(p->until));
+	must(json_array_append_new(list, o) == 0);
+}
+
+static json_t *
+effective_json(const struct baseline *b, const struct base_held *h)
+{
+	json_t *list = json_array();
+	size_t at = 0, end = 0, i, tee;
+
+	for (tee = 0; tee < BASE_TEES; tee++)
+		effective_row(list, b, h, NULL, tee, NULL);
+	while (base_held_next(h, &at, &end))
+		if (h->v[at].kind == COLL_TCBINFO)
+			effective_row(list, b, h, NULL, h->v[at].tee,
+			    h->v[at].fmspc);
+	for (i = 0; i < b->policy->n; i++)
+		for (tee = 0; tee < BASE_TEES; tee++)
+			if (b->policy->v[i].kind == BASE_LISTEN)
+				effective_row(list, b, h, b->policy->v[i].name,
+				    tee, NULL);
+	return list;
+}
+
+json_t *
+baseline_json(const struct storage *st, const struct baseline *b)
+{
+	json_t *o = json_object(), *numbers = json_object();
+	struct base_held held;
+	size_t tee;
+
+	base_held_init(&held, st);
+	for (tee = 0; tee < BASE_TEES; tee++)
+		set(numbers, tee_name(BASE_TEE(tee)),
+		    numbers_json(&b->world[tee]));
+	set(o, "revision", json_integer(b->policy->revision));
+	set(o, "rules", base_policy_json(b->policy, false));
+	set(o, "numbers", numbers);
+	set(o, "effective", effective_json(b, &held));
+	base_held_fini(&held);
+	return o;
+}
+
+/* --- calls ------------------------------------------------------------ */
+
+struct text_job {
+	struct job job;
+	struct blob *text;
+	store_text_fn fn;
+};
+
+static void
+text_answer(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+
+	t->fn(j->arg, j->err, &j->why, blob_ref(t->text));
+}
+
+static void
+text_fini(struct job *j)
+{
+	blob_unref(msg_of(j, struct text_job, job)->text);
+}
+
+/* Steals the value. */
+static struct blob *
+text_of(json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+	struct blob *b;
+
+	must(text != NULL);
+	b = blob_from(span_str(text));
+	free(text);
+	json_decref(o);
+	return b;
+}
+
+static void
+show_work(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+
+	t->text = text_of(baseline_json(j->st, j->st->base->table));
+	job_done(j);
+}
+
+void
+storage_baseline(struct storage *st, store_text_fn fn, void *arg)
+{
+	struct text_job *t = xcalloc(1, sizeof(*t));
+
+	t->fn = fn;
+	job_start(&t->job, st, show_work, text_answer, text_fini, arg);
+}
+
+static json_t *
+column_json(const struct db_val *col)
+{
+	json_t *o = json_loadb((const char *)col->s.p, col->s.len,
+	    JSON_DECODE_ANY, NULL);
+
+	return col->type == DB_NULL || o == NULL ? json_null() : o;
+}
+
+static json_t *
+column_text(const struct db_val *col)
+{
+	return json_stringn((const char *)col->s.p, col->s.len);
+}
+
+static bool
+history_row(void *arg, const struct db_val *col)
+{
+	json_t *list = arg, *o = json_object();
+
+	set(o, "revision", json_integer(col[0].i));
+	set(o, "at", time_json(col[1].i));
+	set(o, "who", column_text(&col[2]));
+	set(o, "verb", column_text(&col[3]));
+	set(o, "reason", column_text(&col[4]));
+	set(o, "before", column_json(&col[5]));
+	set(o, "after", column_json(&col[6]));
+	set(o, "impact", column_json(&col[7]));
+	must(json_array_append_new(list, o) == 0);
+	return true;
+}
+
+static void
+history_work(struct job *j)
+{
+	struct text_job *t = msg_of(j, struct text_job, job);
+	json_t *o = json_object(), *list = json_array();
+	enum err e;
+
+	set(o, "changes", list);
+	if ((e = store_read(j->st, SQL_BASE_LIST, VALS(db_int(HISTORY_MAX)),
+		 history_row, list, &j->why)) != ERR_OK) {
+		json_decref(o);
+		job_fail(j, e);
+		return;
+	}
+	t->text = text_of(o);
+	job_done(j);
+}
+
+void
+storage_baseline_history(struct storage *st, store_text_fn fn, void *arg)
+{
+	struct text_job *t = xcalloc(1, sizeof(*t));
+
+	t->fn = fn;
+	job_start(&t->job, st, history_work, text_answer, text_fini, arg);
+}
