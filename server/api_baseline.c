@@ -384,9 +384,9 @@ wants_cb(void *arg, enum err e, const struct why *why,
 		change_go(c);
 }
 
-/* The dates of recoveries first, where they are to be counted from. */
+/* The dates that a lag counts from, and numbers not heard of, come first. */
 static void
-dates_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
+first_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
 {
 	struct change *c = obj_cast(arg, CHANGE_MAGIC);
 
@@ -399,27 +399,76 @@ dates_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
 }
 
 static void
+first_want(struct change *c, const struct coll_key *key)
+{
+	struct worker *w = req_worker(c->req);
+
+	if (snap_get(worker_snap(w), key) != NULL)
+		return;
+	c->waiting++;
+	upstream_want(worker_upstream(w), 0, key,
+	    worker_config(w)->cache.client_wait_ms, first_cb, c);
+}
+
+/* A TCB info that the change is about. */
+struct about {
+	const struct change *change;
+	enum tee tee;
+	const struct coll *found;
+};
+
+static void
+about_one(void *arg, struct coll *coll)
+{
+	struct about *a = arg;
+	const struct base_change *ask = &a->change->ask;
+
+	if (coll->key.kind == COLL_TCBINFO && coll->key.api == 4 &&
+	    coll->key.tee == a->tee &&
+	    (ask->kind != BASE_FMSPC ||
+		strcmp(ask->name, coll->key.fmspc) == 0))
+		a->found = coll;
+}
+
+/* Whether Intel has published a number that is new to us, it says itself. */
+static void
+first_number(struct change *c, enum tee tee)
+{
+	struct snap *snap = worker_snap(req_worker(c->req));
+	struct about about = { c, tee, NULL };
+	struct coll_key key;
+
+	if (c->ask.rule.number == 0 ||
+	    c->ask.rule.number <=
+		baseline_world(snap_baseline(snap), tee)->early)
+		return;
+	snap_each(snap, about_one, &about);
+	if (about.found == NULL)
+		return;
+	key = key_version_as(&about.found->key, UPDATE_NUMBER,
+	    c->ask.rule.number);
+	first_want(c, &key);
+}
+
+static void
 change_start(struct change *c)
 {
 	static const enum tee tees[] = { TEE_SGX, TEE_TDX };
-	struct worker *w = req_worker(c->req);
 	struct coll_key key;
 	size_t i;
 
-	if (worker_config(w)->mode != MODE_LAZY) {
+	if (worker_config(req_worker(c->req))->mode != MODE_LAZY) {
 		change_go(c);
 		return;
 	}
 	c->waiting = 1;
-	for (i = 0; c->ask.verb == BASE_LAG && i < 2; i++) {
+	for (i = 0; i < 2; i++) {
+		first_number(c, tees[i]);
 		key = key_evalnums(tees[i]);
-		if (snap_get(worker_snap(w), &key) != NULL)
-			continue;
-		c->waiting++;
-		upstream_want(worker_upstream(w), 0, &key,
-		    worker_config(w)->cache.client_wait_ms, dates_cb, c);
+		if (c->ask.verb == BASE_LAG)
+			first_want(c, &key);
 	}
-	dates_cb(c, ERR_OK, NULL, NULL);
+	first_cb(c, ERR_OK, NULL, NULL);
 }
 
 /* The verb is the last part of the path. */

@@ -56,6 +56,12 @@ version_trail(const struct version *v)
 	return server_trail(worker_server(req_worker(v->req)));
 }
 
+static struct snap *
+version_snap(const struct version *v)
+{
+	return worker_snap(req_worker(v->req));
+}
+
 static const char *
 version_listen(const struct version *v)
 {
@@ -83,8 +89,13 @@ version_named(const struct version *v, const struct baseline *b)
 
 	if (v->key.update == UPDATE_NUMBER && !follow)
 		return (struct named){ v->key.number, 0, true };
+	/* What is early now, its own object says. */
 	if (v->key.update == UPDATE_EARLY && !follow)
-		return (struct named){ baseline_world(b, tee)->early, 0, true };
+		return (
+		    struct named){ snap_get(version_snap(v), &v->key) == NULL
+				       ? 0
+				       : baseline_world(b, tee)->early,
+			0, true };
 	if (v->key.kind == COLL_TCBINFO)
 		fmspc = v->key.fmspc;
 	p = baseline_pick(b, version_listen(v), tee, fmspc);
@@ -174,7 +185,7 @@ version_ask(struct version *v, const struct baseline *b, bool own,
 static void
 version_find(struct version *v)
 {
-	struct snap *snap = worker_snap(req_worker(v->req));
+	struct snap *snap = version_snap(v);
 	const struct baseline *b = snap_baseline(snap);
 	struct named n = version_named(v, b);
 	struct coll *held;
@@ -197,8 +208,7 @@ version_find(struct version *v)
 static bool
 version_must_wait(const struct version *v)
 {
-	const struct baseline *b =
-	    snap_baseline(worker_snap(req_worker(v->req)));
+	const struct baseline *b = snap_baseline(version_snap(v));
 	struct named n;
 
 	if (!v->trailed || v->key.kind != COLL_TCBINFO)

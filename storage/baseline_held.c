@@ -89,23 +89,28 @@ held_number(struct base_held *h, size_t tee, uint32_t number)
 }
 
 static void
-held_list(struct base_held *h, const struct evalnums *list)
-{
-	size_t i, tee = base_tee_index(list->tee);
-
-	for (i = 0; i < list->n; i++)
-		held_number(h, tee, list->v[i].number)->recovered_at =
-		    list->v[i].recovery_event_at;
-}
-
-static void
 raise(uint32_t *to, uint32_t number)
 {
 	if (*to < number)
 		*to = number;
 }
 
-/* Intel's names move upwards alone, so the highest seen is the newest. */
+static void
+held_list(struct base_held *h, const struct evalnums *list)
+{
+	size_t i, tee = base_tee_index(list->tee);
+
+	for (i = 0; i < list->n; i++) {
+		held_number(h, tee, list->v[i].number)->recovered_at =
+		    list->v[i].recovery_event_at;
+		raise(&h->world[tee].early, list->v[i].number);
+	}
+}
+
+/*
+ * Intel's names move upwards alone, so the highest seen is the newest; and
+ * the early one is the highest there is (pcs-upstream 2).
+ */
 static void
 held_names(struct base_held *h, const struct coll *c)
 {
@@ -113,8 +118,7 @@ held_names(struct base_held *h, const struct coll *c)
 
 	if (c->key.update == UPDATE_STANDARD)
 		raise(&w->standard, c->eval_num);
-	if (c->key.update != UPDATE_NUMBER)
-		raise(&w->early, c->eval_num);
+	raise(&w->early, c->eval_num);
 }
 
 /* Objects that Intel said it signs no longer under this number. */
@@ -210,6 +214,12 @@ base_piece_key(const struct base_piece *p, uint32_t number)
 	return key_identity(p->enclave, 4, UPDATE_NUMBER, number);
 }
 
+bool
+base_word(enum err e)
+{
+	return e == ERR_UP_ABSENT || e == ERR_UP_GONE || e == ERR_UP_REFUSED;
+}
+
 /*
  * TCB infos alone: an identity that cannot be had makes no set.  A number
  * that is gone is another matter for whoever already has it.
@@ -226,7 +236,5 @@ base_held_excused(const struct base_held *h, const struct base_piece *p,
 	if (h->st->config->mode == MODE_OFFLINE)
 		return true;
 	a = map_get(h->st->attempts, span_str(key.text));
-	return a != NULL && a->failures != 0 &&
-	       (a->err == ERR_UP_ABSENT || a->err == ERR_UP_GONE ||
-		   a->err == ERR_UP_REFUSED);
+	return a != NULL && a->failures != 0 && base_word(a->err);
 }

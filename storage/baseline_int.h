@@ -45,6 +45,8 @@ const struct base_piece *base_held_version(const struct base_held *, size_t at,
     size_t end, uint32_t number);
 /* Any version of an object: its key with this number. */
 struct coll_key base_piece_key(const struct base_piece *, uint32_t number);
+/* Upstream's word that there is none. */
+bool base_word(enum err);
 /* It cannot be had: upstream has said so, or nobody is asked. */
 bool base_held_excused(const struct base_held *, const struct base_piece *,
     uint32_t number);
@@ -119,6 +121,8 @@ enum err baseline_policy_make(const struct config *, const json_t *run_time,
     int64_t revision, struct base_policy **out, struct why *) MUST_CHECK;
 /* The time has come for something in the table: publish anew. */
 void baseline_tick(struct storage *);
+/* Does a failure say something new of a number: that it is not to be had? */
+bool baseline_news(const struct storage *, const struct coll_key *, enum err);
 /* An object's version under "standard" or "early" gives way to one of
  * another number: it is kept under its own. */
 void baseline_retain(struct storage *, struct coll *old,

@@ -292,6 +292,16 @@ baseline_publish(struct storage *st)
 	return b;
 }
 
+bool
+baseline_news(const struct storage *st, const struct coll_key *k, enum err e)
+{
+	const struct attempt *a = map_get(st->attempts, span_str(k->text));
+
+	return (k->kind == COLL_TCBINFO || k->kind == COLL_IDENTITY) &&
+	       k->update == UPDATE_NUMBER && base_word(e) &&
+	       (a == NULL || a->failures == 0 || a->err != e);
+}
+
 /* --- keeping what gives way -------------------------------------------- */
 
 /*

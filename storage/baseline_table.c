@@ -178,7 +178,7 @@ late_find(struct baseline *b, const struct view *v, size_t scope)
 			.tee = v->tee,
 			.pick = *pick };
 		memcpy(l->fmspc, p->fmspc, sizeof(l->fmspc));
-		l->pick.number = p->number;
+		l->pick.number = l->pick.wanted = p->number;
 		l->pick.held = false;
 		l->pick.warning = BASE_WAITING;
 	}

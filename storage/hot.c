@@ -498,8 +498,11 @@ static void
 note_work(struct job *j)
 {
 	struct note_job *n = msg_of(j, struct note_job, job);
+	bool news = baseline_news(j->st, &n->key, j->err);
 
 	attempt_failed(j->st, n->key.text, j->err, j->why.text);
+	if (news)
+		hot_publish(j->st);
 	job_done(j);
 }
 

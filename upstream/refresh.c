@@ -8,6 +8,7 @@
 
 #include "config/base/log.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,12 @@ refresh_visit(void *arg, struct coll *c)
 	/* Version 3 comes from uploads alone. */
 	if ((k->kind == COLL_TCBINFO || k->kind == COLL_IDENTITY) &&
 	    k->api != 4)
+		return;
+	/* Intel signs it no longer: that is no failure. */
+	if ((k->kind == COLL_TCBINFO || k->kind == COLL_IDENTITY) &&
+	    k->update == UPDATE_NUMBER &&
+	    !base_signed(baseline_world(snap_baseline(b->up->snap), key_tee(k)),
+		k->number))
 		return;
 	/* These are named by the caller. */
 	if (k->kind == COLL_ROOT_CRL ||

@@ -133,7 +133,8 @@ void
 house_start(struct house *h, const struct house_opts *o)
 {
 	memset(h, 0, sizeof(*h));
-	snprintf(h->dir, sizeof(h->dir), "/tmp/larder-house-XXXXXX");
+	snprintf(h->dir, sizeof(h->dir), "%.32s/larder-house-XXXXXX",
+	    o == NULL ? "/tmp" : or (o->where, "/tmp"));
 	must(mkdtemp(h->dir) != NULL);
 	h->sim = sim_start(o == NULL ? NULL : o->sim);
 	must(h->sim != NULL);

@@ -4,8 +4,8 @@
  */
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "tests/kit/baseline.h"
 #include "tests/kit/document.h"
-#include "tests/kit/house.h"
 #include "tests/kit/run.h"
 
 #include <check.h>
@@ -151,6 +151,8 @@ nothing_can_be_kept(const char *reason)
 	expect_503(house_admin(&h, "PUT", S4 "appraisalpolicy", policy),
 	    reason);
 	free(policy);
+	expect_change(&h, "pin", "{\"number\":17,\"reason\":\"a test\"}", 503,
+	    reason);
 	r = house_admin(&h, "GET", S4 "platforms?peek=1", NULL);
 	ck_assert_int_eq(r.status, 200);
 	edge_reply_free(&r);
