@@ -125,13 +125,25 @@ version_follow(struct version *v, const struct baseline *b, struct named *n)
 
 /* --- finding it ------------------------------------------------------- */
 
+/* A set has begun, unless this was no good. */
+static void
+version_trail_end(struct version *v, enum err e, const struct coll *coll)
+{
+	struct trail *t = version_trail(v);
+
+	if (!v->trailed || v->key.kind != COLL_TCBINFO)
+		return;
+	if (e != ERR_OK)
+		(void)trail_take(t, v->trail, clock_now());
+	else if (coll->eval_num != v->number)
+		trail_put(t, v->trail, coll->eval_num, clock_now());
+}
+
 static void
 version_told(struct version *v, enum err e, const struct why *why,
     struct coll *coll, enum served how)
 {
-	if (e == ERR_OK && v->trailed && coll->key.kind == COLL_TCBINFO)
-		trail_put(version_trail(v), v->trail, coll->eval_num,
-		    clock_now());
+	version_trail_end(v, e, coll);
 	v->fn(v->arg, e, why, coll, how);
 	version_free(v);
 }
@@ -182,6 +194,35 @@ version_ask(struct version *v, const struct baseline *b, bool own,
 	serve_held(v->req, held, &key, named_cb, v);
 }
 
+static void look_cb(void *);
+
+/*
+ * The same source has begun another set and not come for the rest of it: wait
+ * for that a little.  With number 0 nothing is known that could differ.
+ */
+static bool
+version_waits(struct version *v)
+{
+	struct trail *t = version_trail(v);
+	time_t now = clock_now();
+
+	if (!v->trailed || v->key.kind != COLL_TCBINFO || v->number == 0 ||
+	    trail_begin(t, v->trail, v->number, now))
+		return false;
+	if (v->timer == NULL) {
+		metric_inc(M_BASELINE_WAITED);
+		v->until_ms = clock_mono_ms() + OPEN_WAIT_MS;
+		v->timer =
+		    timer_new(worker_loop(req_worker(v->req)), look_cb, v);
+	}
+	if (clock_mono_ms() >= v->until_ms) {
+		trail_put(t, v->trail, v->number, now);
+		return false;
+	}
+	timer_set(v->timer, OPEN_LOOK_MS);
+	return true;
+}
+
 static void
 version_find(struct version *v)
 {
@@ -192,6 +233,8 @@ version_find(struct version *v)
 
 	version_follow(v, b, &n);
 	v->number = n.number;
+	if (version_waits(v))
+		return;
 	held = n.number != 0 ? snap_numbered(snap, &v->key, n.number)
 			     : snap_get(snap, &v->key);
 	/* Nobody need be asked: Intel signs it no longer. */
@@ -202,31 +245,10 @@ version_find(struct version *v)
 		version_ask(v, b, n.own, held);
 }
 
-/* --- one set after the other ------------------------------------------ */
-
-/* The same source has begun another set and not come for the rest of it. */
-static bool
-version_must_wait(const struct version *v)
-{
-	const struct baseline *b = snap_baseline(version_snap(v));
-	struct named n;
-
-	if (!v->trailed || v->key.kind != COLL_TCBINFO)
-		return false;
-	n = version_named(v, b);
-	return n.number != 0 &&
-	       trail_open(version_trail(v), v->trail, n.number, clock_now());
-}
-
 static void
 look_cb(void *arg)
 {
-	struct version *v = obj_cast(arg, VERSION_MAGIC);
-
-	if (clock_mono_ms() < v->until_ms && version_must_wait(v))
-		timer_set(v->timer, OPEN_LOOK_MS);
-	else
-		version_find(v);
+	version_find(obj_cast(arg, VERSION_MAGIC));
 }
 
 void
@@ -255,12 +277,5 @@ serve_version(struct req *req, const struct coll_key *key, const char *fmspc,
 	if (v->trailed)
 		v->trail = trail_name(version_trail(v), req_peer(req),
 		    req_listener(req), key_tee(key), early);
-	if (!version_must_wait(v)) {
-		version_find(v);
-		return;
-	}
-	metric_inc(M_BASELINE_WAITED);
-	v->until_ms = clock_mono_ms() + OPEN_WAIT_MS;
-	v->timer = timer_new(worker_loop(req_worker(req)), look_cb, v);
-	timer_set(v->timer, OPEN_LOOK_MS);
+	version_find(v);
 }

@@ -125,26 +125,44 @@ trail_place(struct trail *t, uint64_t name, time_t now, uint64_t *word)
 	return found;
 }
 
-void
-trail_put(struct trail *t, uint64_t name, uint32_t number, time_t now)
+static bool
+trail_write(struct trail *t, uint64_t name, uint32_t number, time_t now,
+    bool wait)
 {
 	_Atomic uint64_t *at;
 	struct mark m;
 	uint64_t was;
+	bool open;
 
 	if (number == 0 || number > 0xffff)
-		return;
+		return true;
 	do {
 		at = trail_place(t, name, now, &was);
 		m = mark_of(was);
-		if (was == 0 || m.who != who_of(name) || m.number != number ||
-		    mark_age(m, now) > TRAIL_OPEN_S)
+		open = was != 0 && m.who == who_of(name) && m.open != 0 &&
+		       mark_age(m, now) <= TRAIL_OPEN_S;
+		if (wait && open && m.number != number)
+			return false;
+		if (!open || m.number != number)
 			m.open = 0;
 		m.who = who_of(name);
 		m.number = number;
 		m.at = (unsigned)now & AT_MASK;
 		m.open += m.open < 255;
 	} while (!atomic_compare_exchange_weak(at, &was, mark_word(m)));
+	return true;
+}
+
+bool
+trail_begin(struct trail *t, uint64_t name, uint32_t number, time_t now)
+{
+	return trail_write(t, name, number, now, true);
+}
+
+void
+trail_put(struct trail *t, uint64_t name, uint32_t number, time_t now)
+{
+	(void)trail_write(t, name, number, now, false);
 }
 
 uint32_t
@@ -177,17 +195,4 @@ trail_take(struct trail *t, uint64_t name, time_t now)
 		m.open--;
 	} while (!atomic_compare_exchange_weak(at, &was, mark_word(m)));
 	return m.number;
-}
-
-bool
-trail_open(struct trail *t, uint64_t name, uint32_t number, time_t now)
-{
-	struct mark m;
-	uint64_t was;
-
-	if (trail_find(t, name, &was) == NULL)
-		return false;
-	m = mark_of(was);
-	return m.open != 0 && m.number != number &&
-	       mark_age(m, now) <= TRAIL_OPEN_S;
 }

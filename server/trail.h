@@ -25,13 +25,15 @@ void trail_free(struct trail *);
 uint64_t trail_name(const struct trail *, const char *peer, unsigned listener,
     enum tee, bool early);
 
-/* A TCB info of this number was given. */
+/*
+ * A TCB info of this number is about to be given.  False, and nothing is kept:
+ * one of another number was, and its identity has not been asked for.
+ */
+bool trail_begin(struct trail *, uint64_t name, uint32_t number, time_t now);
+/* The same, come what may. */
 void trail_put(struct trail *, uint64_t name, uint32_t number, time_t now);
 /* The number of the last one, 0: none lately. */
 uint32_t trail_get(struct trail *, uint64_t name, time_t now);
 /* The same, and the identity to go with it is given with that. */
 uint32_t trail_take(struct trail *, uint64_t name, time_t now);
-/* A TCB info of another number was given and its identity not asked for. */
-bool trail_open(struct trail *, uint64_t name, uint32_t number, time_t now);
-
 #endif

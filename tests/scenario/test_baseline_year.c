@@ -19,16 +19,20 @@
  *     advance
  */
 #include "config/base/clock.h"
+#include "config/base/must.h"
 #include "tests/kit/baseline.h"
+#include "upstream/fetch.h"
 
 #include <check.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define DAY  86400
-#define HOLD 20
+#define DAY   86400
+#define HOLD  20
 
 #define PLAIN "00606A000000"
 #define TDX   "90C06F000000"
@@ -39,9 +43,10 @@ static struct house h, canary;
 static time_t start;
 
 static struct house_opts opts = {
-	.listen = "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\",\"admin\"]}"
-		  ",{\"address\":\"0.0.0.0:0\",\"serve\":[\"pccs\"],"
-		  "\"allow_clear\":true,\"baseline\":{\"follow\":\"early\"}}]",
+	.listen =
+	    "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\",\"admin\"]}"
+	    ",{\"address\":\"0.0.0.0:0\",\"serve\":[\"pccs\"],"
+	    "\"allow_clear\":true,\"baseline\":{\"follow\":\"early\"}}]",
 	.upstream = "\"rate_per_minute\":0",
 	.members = "\"baseline\":{\"lag_days\":60,\"hold_max_s\":1728000,"
 		   "\"fmspc\":[{\"fmspc\":\"" H_PIN "\",\"pin\":17},"
@@ -49,42 +54,109 @@ static struct house_opts opts = {
 		   "\"on_retire\":\"advance\"}]}"
 };
 
-/* --- a client without a pause ----------------------------------------- */
+/* --- clients without a pause ------------------------------------------ */
 
-static atomic_bool asking;
+#define CLIENTS 3
+#define SETS    6 /* for each look of the planner */
+
+static atomic_bool ended;
 static atomic_uint sets, mixed;
-static atomic_int paused; /* it waits while the house is down */
+/* Held for reading while a set is under way: the clock does not jump and the
+ * house does not go inside one. */
+static pthread_rwlock_t still;
+/* Sets they may ask for, given out by the hour. */
+static sem_t more;
 
-static void
-client_set(const struct house *at, const char *fmspc)
+/* 0: no answer that has one. */
+static unsigned long
+client_number(const char *tail)
 {
-	struct served s = served_set(at, TEE_SGX, fmspc);
+	static const char name[] = "\"tcbEvaluationDataNumber\":";
+	struct http_answer a = { 0 };
+	unsigned long number = 0;
+	char url[160];
+	struct http_ask q = { .method = "GET",
+		.url = url,
+		.timeout_ms = 20000 };
+	const char *p;
 
-	atomic_fetch_add(&sets, 1);
-	if (s.tcb != s.identity) {
-		atomic_fetch_add(&mixed, 1);
-		fprintf(stderr, "mixed: %s %u %u\n", fmspc, s.tcb, s.identity);
+	snprintf(url, sizeof(url),
+	    "http://127.0.0.1:%d/sgx/certification/v4/%s", h.port, tail);
+	if (http_fetch(&q, &a, NULL) == ERR_OK && a.status == 200) {
+		buf_add(&a.body, "", 1);
+		if ((p = strstr(a.body.p, name)) != NULL)
+			number = strtoul(p + strlen(name), NULL, 10);
 	}
+	http_answer_free(&a);
+	return number;
 }
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static void
+client_set(const char *fmspc)
+{
+	unsigned long tcb, identity;
+	char tail[40];
 
-/* Two of it: sets of several FMSPCs are under way at one time. */
+	snprintf(tail, sizeof(tail), "tcb?fmspc=%s", fmspc);
+	tcb = client_number(tail);
+	identity = client_number("qe/identity?update=standard");
+	atomic_fetch_add(&sets, 1);
+	if (tcb != 0 && tcb == identity)
+		return;
+	atomic_fetch_add(&mixed, 1);
+	fprintf(stderr, "mixed: %s: %lu, %lu\n", fmspc, tcb, identity);
+}
+
+/* All come from one address, each for another FMSPC. */
 static void *
 client(void *arg)
 {
-	static const char *const fmspcs[] = { PLAIN, H_PIN, A_PIN, TDX };
+	static const char *const fmspcs[] = { PLAIN, H_PIN, A_PIN };
 	unsigned i = (unsigned)(uintptr_t)arg;
 
-	while (atomic_load(&asking)) {
-		if (atomic_load(&paused) != 0) {
-			pthread_mutex_lock(&turn);
-			pthread_mutex_unlock(&turn);
-			continue;
-		}
-		client_set(&h, fmspcs[i++ % 4]);
+	for (;;) {
+		must(sem_wait(&more) == 0);
+		if (atomic_load(&ended))
+			break;
+		pthread_rwlock_rdlock(&still);
+		client_set(fmspcs[i++ % 3]);
+		pthread_rwlock_unlock(&still);
 	}
 	return NULL;
+}
+
+static pthread_t clients[CLIENTS];
+
+static void
+clients_start(void)
+{
+	pthread_rwlockattr_t attr;
+	int i;
+
+	must(pthread_rwlockattr_init(&attr) == 0);
+	must(pthread_rwlockattr_setkind_np(&attr,
+		 PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+	must(pthread_rwlock_init(&still, &attr) == 0);
+	must(sem_init(&more, 0, 0) == 0);
+	for (i = 0; i < CLIENTS; i++)
+		must(pthread_create(&clients[i], NULL, client,
+			 (void *)(uintptr_t)i) == 0);
+}
+
+static void
+clients_end(void)
+{
+	int i;
+
+	atomic_store(&ended, true);
+	for (i = 0; i < CLIENTS; i++)
+		must(sem_post(&more) == 0);
+	for (i = 0; i < CLIENTS; i++)
+		must(pthread_join(clients[i], NULL) == 0);
+	fprintf(stderr, "%u sets, %u mixed\n", atomic_load(&sets),
+	    atomic_load(&mixed));
+	ck_assert_uint_gt(atomic_load(&sets), 100);
+	ck_assert_uint_eq(atomic_load(&mixed), 0);
 }
 
 /* --- the days --------------------------------------------------------- */
@@ -191,11 +263,15 @@ expect_early(int day)
 static void
 pass_a_day(int day)
 {
-	int i;
+	int i, k;
 
 	intel(day);
 	for (i = 0; i < 4; i++) {
+		pthread_rwlock_wrlock(&still);
 		clock_offset_set(clock_offset() + DAY / 4);
+		pthread_rwlock_unlock(&still);
+		for (k = 0; k < SETS; k++)
+			must(sem_post(&more) == 0);
 		upstream_tick(h.upstream, NULL, NULL);
 		baseline_settle(&h);
 	}
@@ -212,12 +288,10 @@ up(void)
 static void
 restart(void)
 {
-	pthread_mutex_lock(&turn);
-	atomic_store(&paused, 1);
+	pthread_rwlock_wrlock(&still);
 	house_restart(&h, &opts);
 	up();
-	atomic_store(&paused, 0);
-	pthread_mutex_unlock(&turn);
+	pthread_rwlock_unlock(&still);
 }
 
 START_TEST(test_a_year)
@@ -235,6 +309,7 @@ START_TEST(test_a_year)
 	served_set(&h, TEE_TDX, TDX);
 	served_set(&h, TEE_SGX, H_PIN);
 	served_set(&h, TEE_SGX, A_PIN);
+	clients_start();
 	for (day = 0; day < 365; day++) {
 		if (day % 60 == 31)
 			restart();
@@ -244,6 +319,7 @@ START_TEST(test_a_year)
 		expect_early(day);
 		pass_a_day(day);
 	}
+	clients_end();
 	house_stop(&h);
 }
 END_TEST
