@@ -7,6 +7,7 @@
 #include "config/base/log.h"
 #include "config/base/metric.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,26 @@ object_refused(struct object *o)
 	storage_veks(up->storage, key_hwid(&o->key), chip_told, f);
 }
 
+/* Only what upstream said or did is worth a row in the database: of what is
+ * held, and of what the baseline waits for. */
+static bool
+object_noted(struct upstream *up, const struct coll_key *key, enum err e)
+{
+	const struct coll_key *v;
+	size_t i, n;
+
+	if (e == ERR_OK || e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
+	    e == ERR_SHED || up->snap == NULL)
+		return false;
+	if (object_held(up, key) != NULL)
+		return true;
+	v = baseline_wants(snap_baseline(up->snap), &n);
+	for (i = 0; i < n; i++)
+		if (strcmp(v[i].text, key->text) == 0)
+			return true;
+	return false;
+}
+
 static void
 object_ended(struct flight *f)
 {
@@ -413,10 +434,7 @@ object_ended(struct flight *f)
 		negative_del(up->negative, f->name);
 	else if (is_refusal(f->why.err))
 		object_refused(o);
-	/* Only what upstream said or did is worth a row in the database. */
-	if (f->why.err != ERR_OK && f->why.err != ERR_UP_CLOSED &&
-	    f->why.err != ERR_UP_THROTTLED && f->why.err != ERR_SHED &&
-	    object_held(up, &o->key) != NULL)
+	if (object_noted(up, &o->key, f->why.err))
 		storage_note_failure(up->storage, &o->key, f->why.err, &f->why);
 	plan_ended(up->plan, &o->key, &f->why, o->coll);
 }
