@@ -112,6 +112,8 @@ DEBIAN_DEB := binutils dpkg-dev
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
 	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev
 DEBIAN_TEST := check curl faketime iproute2 jq nftables openssl $(DEBIAN_DEB)
+DEBIAN_CONSOLE := chromium fonts-dejavu-core \
+	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
@@ -133,6 +135,15 @@ test: packages
 .PHONY: test-built
 test-built: all $(TESTS)
 	$(Q)B=$B tests/run.sh $(TESTS) $(TEST_SCRIPTS)
+
+# The operator's page in a browser; screenshots go to build/console-shots/.
+.PHONY: test-console test-console-built
+test-console: packages
+	$(Q)deploy/packages.sh $(DEBIAN_CONSOLE)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) test-console-built
+
+test-console-built: all
+	$(Q)B=$B tests/console/run.sh
 
 # --- fuzzing ------------------------------------------------------------
 
@@ -299,6 +310,7 @@ help:
 	@echo 'make            build into build/'
 	@echo 'make demo       a tour on a simulated upstream, two minutes at most'
 	@echo 'make test       every test; prints its counts'
+	@echo 'make test-console  the operator'"'"'s page, in chromium'
 	@echo 'make fuzz       every fuzz target              (TARGET=NAME TIME=60)'
 	@echo 'make run        larderd against the real services, files in build/run'
 	@echo 'make bench      numbers, next to nginx            (PLATFORMS=100000)'

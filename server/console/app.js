@@ -14,6 +14,7 @@ const ASK_AGAIN_MS = 20000;
 const LOCK_MS = 30 * 60000; // without a key or a click
 
 const signin = byId('signin');
+const tokenInput = byId('token');
 const view = byId('view');
 let shown = null; // name of the view on screen
 let last = null; // what it was drawn from, as text
@@ -39,17 +40,17 @@ function signedOut(why) {
   say('');
   byId('signin-error').hidden = !why;
   byId('signin-error').textContent = why ?? '';
-  byId('token').value = '';
-  byId('token').focus();
+  tokenInput.value = '';
+  tokenInput.focus();
 }
 
 async function signIn(event) {
   event.preventDefault();
-  const value = byId('token').value.trim();
+  const value = tokenInput.value.trim();
   if (value === '') {
     byId('signin-error').hidden = false;
     byId('signin-error').textContent = 'Enter the token first.';
-    byId('token').focus();
+    tokenInput.focus();
     return;
   }
   // The header would be refused before it is sent.
@@ -69,7 +70,7 @@ async function signIn(event) {
 
 function start() {
   byId('nav').hidden = byId('session').hidden = false;
-  byId('token').value = '';
+  tokenInput.value = '';
   touched = Date.now();
   show();
 }
@@ -185,5 +186,5 @@ if (tokenRecall()) {
   signin.remove();
   start();
 } else {
-  byId('token').focus();
+  tokenInput.focus();
 }

@@ -1,0 +1,371 @@
+// The operator's page, as an operator uses it.  Run by run.sh.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { SHOTS, SIM, TOKEN, URL_, VIEWS, assert, contrasts, go, launch,
+  layout, loaded, open, picture, same, secrets, signIn } from './kit.mjs';
+import { baselineTests } from './baseline.mjs';
+
+const browser = await launch();
+
+// --- signing in -----------------------------------------------------------
+
+const store = (page) => page.evaluate(() => JSON.stringify([
+  { ...localStorage }, { ...sessionStorage }, document.cookie]));
+
+async function aWrongTokenIsNotLetIn() {
+  const page = await open(browser);
+  await page.goto(`${URL_}/console`);
+  await page.press('#token', 'Enter');
+  assert(await page.isVisible('#signin-error'), 'an empty token');
+  for (const wrong of ['wrong', 'größer', 'a b']) {
+    await page.fill('#token', wrong);
+    await page.press('#token', 'Enter');
+    await page.waitForFunction(() => document.querySelector('#token').value
+      === '' && !document.querySelector('#signin-error').hidden);
+    assert(await page.isHidden('nav'), `"${wrong}" was let in`);
+  }
+  same(await page.evaluate(() => document.activeElement.id), 'token',
+    'focus after a refusal');
+  same(page.wrong, [], 'complaints');
+  await page.context().close();
+}
+
+async function theTokenStaysInMemory() {
+  const page = await open(browser);
+  await signIn(page);
+  same(await store(page), '[{},{},""]', 'kept without being asked');
+  assert(!(await page.content()).includes(TOKEN), 'the token is in the page');
+  assert(!page.asked.some((u) => u.includes(TOKEN)), 'the token is in a URL');
+  await page.reload();
+  assert(await page.isVisible('#signin'), 'a reload forgets it');
+  await page.context().close();
+}
+
+async function rememberedForTheTabAlone() {
+  const page = await open(browser);
+  await page.goto(`${URL_}/console`);
+  await page.fill('#token', TOKEN);
+  await page.check('#keep');
+  await page.press('#token', 'Enter');
+  await loaded(page);
+  await page.reload();
+  await loaded(page);
+  assert(await page.evaluate(() => localStorage.length === 0), 'for ever');
+  await page.click('#signout');
+  assert(await page.isVisible('#signin'), 'signed out');
+  same(await store(page), '[{},{},""]', 'kept after signing out');
+  await page.reload();
+  assert(await page.isVisible('#signin'), 'still signed out');
+  await page.context().close();
+}
+
+async function aTokenThatEndsSignsOut() {
+  const page = await open(browser);
+  await signIn(page);
+  await page.route('**/v1/**', (r) => r.fulfill({ status: 401,
+    body: 'Authentication failed.' }));
+  await page.click('#reload');
+  await page.waitForSelector('#signin');
+  assert((await page.textContent('#signin-error')).includes('no longer'),
+    'says why');
+  assert(!(await page.textContent('body')).includes('rootcrl'),
+    'data is left on the screen');
+  await page.context().close();
+}
+
+async function aServerThatIsGoneIsSaidSo() {
+  const page = await open(browser);
+  await signIn(page);
+  await page.route('**/v1/**', (r) => r.abort());
+  await page.click('#reload');
+  await page.waitForSelector('#say.bad');
+  assert((await page.textContent('#say')).includes('does not answer'),
+    'says so');
+  assert(await page.isVisible('.tile'), 'what was there stays');
+  await page.unroute('**/v1/**');
+  await page.click('#reload');
+  await page.waitForFunction(() =>
+    document.querySelector('#say').textContent === '');
+  await page.context().close();
+}
+
+// --- locked up ------------------------------------------------------------
+
+async function nothingFromElsewhereNothingInline() {
+  const page = await open(browser);
+  await signIn(page);
+  for (const view of VIEWS) await go(page, view);
+  assert(page.asked.every((u) => u.startsWith(`${URL_}/`)),
+    `asked elsewhere: ${page.asked.find((u) => !u.startsWith(URL_))}`);
+  same(page.wrong, [], 'complaints');
+  const tried = await page.evaluate(async () => {
+    const blocked = [];
+    document.addEventListener('securitypolicyviolation', (e) =>
+      blocked.push(e.effectiveDirective));
+    const script = document.createElement('script');
+    try { script.text = 'window.hacked = 1'; } catch { /* trusted types */ }
+    document.body.append(script);
+    try { document.body.innerHTML = '<b>x</b>'; } catch { /* likewise */ }
+    const image = new Image();
+    image.src = 'http://127.0.0.1:1/x.png';
+    await fetch('http://127.0.0.1:1/').catch(() => {});
+    await new Promise((r) => setTimeout(r, 50));
+    return { hacked: window.hacked ?? 0, nav: !!document.querySelector('nav'),
+      img: blocked.some((d) => d.startsWith('img')),
+      connect: blocked.some((d) => d.startsWith('connect')) };
+  });
+  same(tried, { hacked: 0, nav: true, img: true, connect: true }, 'policy');
+  await page.context().close();
+}
+
+async function inNobodysFrame() {
+  const page = await open(browser);
+  await page.goto('data:text/html,<p>elsewhere</p>');
+  await page.setContent(`<iframe src="${URL_}/console"></iframe>`);
+  await page.waitForFunction(() => true);
+  const frame = page.frames().find((f) => f !== page.mainFrame());
+  await frame.waitForLoadState().catch(() => {});
+  assert(await frame.$('#token') === null, 'the page is in a frame');
+  await page.context().close();
+}
+
+async function noIdentifierInClear() {
+  const page = await open(browser);
+  await signIn(page);
+  assert(secrets.length > 10, 'platforms are known');
+  for (const view of VIEWS) {
+    await go(page, view);
+    const text = (await page.content()).toUpperCase();
+    assert(!secrets.some((s) => text.includes(s.toUpperCase())),
+      `a QE-ID stands in ${view}`);
+  }
+  await page.context().close();
+}
+
+// --- what is shown ----------------------------------------------------------
+
+// Sign in; the status that the view was drawn from.
+async function told(page, view) {
+  let doc;
+  page.on('response', async (r) => {
+    if (r.url().endsWith('/v1/status')) doc = await r.json();
+  });
+  await signIn(page, view);
+  return doc;
+}
+
+async function theOverviewSaysWhatMatters() {
+  const page = await open(browser);
+  const doc = await told(page, 'overview');
+  const tile = (name) => page.locator('.tile', { hasText: name })
+    .locator('.value').textContent();
+  same(await tile('Objects'), String(doc.storage.objects.length), 'objects');
+  same(await tile('Platforms'), '12', 'platforms');
+  same(await tile('Upstreams'), '1 of 1 up', 'upstreams');
+  await page.locator('.tile', { hasText: 'Upstreams' }).click();
+  await page.waitForFunction(() => location.hash === '#/upstream');
+  await page.context().close();
+}
+
+async function aLineOfLifePerObject() {
+  const page = await open(browser);
+  const doc = await told(page, 'objects');
+  const rows = await page.evaluate(() =>
+    [...document.querySelectorAll('.timeline tbody .track')].map((t) => {
+      const box = (n) => n.getBoundingClientRect();
+      const at = (x) => (x - box(t).left) / box(t).width;
+      const life = box(t.querySelector('.life'));
+      return { key: t.closest('tr').querySelector('th').textContent,
+        from: at(life.left), to: at(life.right),
+        now: at(box(t.querySelector('.now')).left + 1) };
+    }));
+  same(rows.map((r) => r.key).sort(), doc.storage.objects.map((o) => o.key)
+    .sort(), 'objects');
+  // 70 days, today at two fifths.
+  const scale = 70 * 86400;
+  const now = Date.parse(doc.now) / 1000;
+  for (const row of rows) {
+    const o = doc.storage.objects.find((x) => x.key === row.key);
+    const x = (text) => Math.min(1, Math.max(0,
+      (Date.parse(text) / 1000 - now) / scale + 0.4));
+    assert(Math.abs(row.now - 0.4) < 0.004, `today of ${row.key}`);
+    assert(Math.abs(row.from - x(o.issued)) < 0.01, `start of ${row.key}`);
+    assert(Math.abs(row.to - x(o.next_update)) < 0.01, `end of ${row.key}`);
+  }
+  await page.click('text=20 days');
+  const wide = await page.evaluate(() => document.querySelector(
+    '.timeline [aria-label^="issued"] .life').getBoundingClientRect().width);
+  assert(wide > 0, 'a nearer look');
+  await page.context().close();
+}
+
+async function anObjectByKeyboard() {
+  const page = await open(browser);
+  await signIn(page, 'objects');
+  await page.focus('[data-key="rootcrl"]');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.details table');
+  same(await page.getAttribute('[data-key="rootcrl"]', 'aria-expanded'),
+    'true', 'expanded');
+  same(await page.evaluate(() => document.activeElement.dataset.key),
+    'rootcrl', 'focus stays');
+  const count = async () => Number(await (await fetch(
+    `${SIM}/_sim/count?path=/intelsgxrootca.der`)).text());
+  const before = await count();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.focus('[data-key="refresh-now"]');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('text=what came was admitted');
+  same(await count(), before + 1, 'Intel was asked');
+  await page.focus('[data-key="rootcrl"]');
+  await page.keyboard.press('Space');
+  await page.waitForSelector('.details', { state: 'detached' });
+  await page.context().close();
+}
+
+async function findingAnObject() {
+  const page = await open(browser);
+  await signIn(page, 'objects');
+  await page.focus('input[type=search]');
+  await page.keyboard.type('identity');
+  same(await page.inputValue('input[type=search]'), 'identity', 'typed');
+  same(await page.evaluate(() => document.activeElement.type), 'search',
+    'focus stays while typing');
+  const keys = await page.$$eval('.timeline button.link', (l) =>
+    l.map((b) => b.textContent));
+  assert(keys.length > 2 && keys.every((k) => k.includes('identity')),
+    `found ${keys}`);
+  await page.keyboard.type('-of-nobody');
+  await page.waitForSelector('text=No such object is held.');
+  await page.context().close();
+}
+
+async function whatWasRefused() {
+  const page = await open(browser);
+  await signIn(page, 'refusals');
+  const text = await page.textContent('main table');
+  assert(text.includes('bad-signature') && text.includes('tcb/sgx/4/00906ED5'),
+    'the forged object');
+  await page.click('text=Requests');
+  const rest = await page.textContent('main table');
+  assert(!rest.includes('gate') && rest.includes('bad-parameter'),
+    'requests alone');
+  await page.context().close();
+}
+
+async function byKeyboardAlone() {
+  const page = await open(browser);
+  await page.goto(`${URL_}/console`);
+  await page.keyboard.type(TOKEN);
+  await page.keyboard.press('Enter');
+  await loaded(page);
+  same(await page.evaluate(() => document.querySelector(
+    'a, button, input, select').className), 'skip',
+  'the way past the menu comes first');
+  await page.focus('.skip');
+  const seen = [];
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press('Tab');
+    seen.push(await page.evaluate(() => {
+      const n = document.activeElement;
+      return [n.textContent.trim().slice(0, 12),
+        getComputedStyle(n).outlineStyle !== 'none'];
+    }));
+  }
+  for (const name of ['Objects', 'Baseline', 'Upstream', 'Refusals',
+    'Changes', 'Sign out']) {
+    assert(seen.some(([t, ring]) => t === name && ring),
+      `${name} is not reached, or has no ring: ${JSON.stringify(seen)}`);
+  }
+  await page.focus('nav a[href="#/objects"]');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.timeline');
+  await page.context().close();
+}
+
+// --- how it looks -----------------------------------------------------------
+
+async function looks(view, scheme, width) {
+  const page = await open(browser, { colorScheme: scheme,
+    viewport: { width, height: 800 } });
+  if (view === 'signin') {
+    await page.goto(`${URL_}/console`);
+    await page.waitForSelector('#token');
+  } else {
+    await signIn(page, view);
+  }
+  if (view === 'objects') {
+    await page.click('[data-key="identity/qve/4/standard"]');
+    await page.waitForSelector('.details table');
+  }
+  if (view === 'baseline') await page.locator('.cellbutton').last().click();
+  await page.mouse.move(0, 0);
+  await page.evaluate(() => document.activeElement.blur());
+  const odd = (await page.evaluate(() => document.body.innerText))
+    .match(/undefined|NaN|null|\[object/);
+  same(odd, null, 'a value that is none');
+  const found = await layout(page);
+  const { n, found: pale } = await contrasts(page);
+  const png = await page.screenshot({ fullPage: true });
+  const name = `${view}-${scheme}${width < 600 ? '-narrow' : ''}.png`;
+  fs.writeFileSync(path.join(SHOTS, name), png);
+  const seen = await picture(browser, png);
+  same(found, [], 'layout');
+  same(pale, [], 'contrast');
+  assert(n > (view === 'signin' ? 5 : 9), `only ${n} texts`);
+  same(page.wrong, [], 'complaints');
+  assert(seen.colours > 40 && seen.most < 0.97, `blank: ${JSON.stringify(
+    seen)}`);
+  assert(scheme === 'light' ? seen.light > 0.8 : seen.light < 0.3,
+    `not ${scheme}: ${seen.light}`);
+  await page.context().close();
+}
+
+// --- run --------------------------------------------------------------------
+
+const tests = [
+  ['a wrong token is not let in', aWrongTokenIsNotLetIn],
+  ['the token stays in memory', theTokenStaysInMemory],
+  ['remembered for the tab alone', rememberedForTheTabAlone],
+  ['a token that ends signs out', aTokenThatEndsSignsOut],
+  ['a server that is gone is said so', aServerThatIsGoneIsSaidSo],
+  ['nothing from elsewhere, nothing inline', nothingFromElsewhereNothingInline],
+  ['in nobody’s frame', inNobodysFrame],
+  ['no identifier in clear', noIdentifierInClear],
+  ['the overview says what matters', theOverviewSaysWhatMatters],
+  ['a line of life per object', aLineOfLifePerObject],
+  ['an object by keyboard', anObjectByKeyboard],
+  ['finding an object', findingAnObject],
+  ['what was refused', whatWasRefused],
+  ['by keyboard alone', byKeyboardAlone],
+  ...baselineTests(browser),
+];
+for (const view of ['signin', ...VIEWS]) {
+  for (const scheme of ['light', 'dark']) {
+    tests.push([`${view} in ${scheme}`, () => looks(view, scheme, 1280)]);
+  }
+  tests.push([`${view} on a phone`, () => looks(view, 'light', 390)]);
+}
+
+let passed = 0;
+let failed = 0;
+for (const [name, run] of tests) {
+  const from = Date.now();
+  let timer;
+  try {
+    await Promise.race([run(), new Promise((_, no) => {
+      timer = setTimeout(() => no(new Error('took over 60 s')), 60000);
+    })]);
+    passed++;
+    console.log(`ok      ${name} (${Date.now() - from} ms)`);
+  } catch (e) {
+    failed++;
+    console.log(`FAILED  ${name}: ${e.message}`);
+  }
+  clearTimeout(timer);
+}
+await browser.close();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
