@@ -5,6 +5,7 @@
 #include "config/base/must.h"
 #include "storage/pck.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct seen { /* a row of quote_seen */
 
 struct fleet {
 	struct map *members; /* hashed PPID -> struct fleet_member */
-	struct map *groups;  /* fleet_tcb_write() -> struct fleet_group */
+	struct map *groups;  /* fleet_tcb_key() -> struct fleet_group */
 	struct map *seen;    /* hashed PPID -> struct seen */
 	unsigned char (*dirty)[32];
 	size_t n_dirty;
@@ -44,13 +45,13 @@ static void
 member_leave(struct fleet *f, struct fleet_member *m)
 {
 	struct fleet_group *g = m->group;
-	char text[FLEET_TCB_TEXT];
+	unsigned char key[FLEET_TCB_KEY];
 
 	LIST_REMOVE(m, in_group);
 	if (--g->n != 0)
 		return;
-	fleet_tcb_write(&g->tcb, text);
-	must(map_del(f->groups, span_str(text)) == g);
+	fleet_tcb_key(&g->tcb, key);
+	must(map_del(f->groups, span_of(key, sizeof(key))) == g);
 	free(g);
 }
 
@@ -58,14 +59,14 @@ static void
 member_join(struct fleet *f, struct fleet_member *m, const struct fleet_tcb *t)
 {
 	struct fleet_group *g;
-	char text[FLEET_TCB_TEXT];
+	unsigned char key[FLEET_TCB_KEY];
 
-	fleet_tcb_write(t, text);
-	if ((g = map_get(f->groups, span_str(text))) == NULL) {
+	fleet_tcb_key(t, key);
+	if ((g = map_get(f->groups, span_of(key, sizeof(key)))) == NULL) {
 		g = xcalloc(1, sizeof(*g));
 		g->tcb = *t;
 		LIST_INIT(&g->members);
-		(void)map_put(f->groups, span_str(text), g);
+		(void)map_put(f->groups, span_of(key, sizeof(key)), g);
 	}
 	g->n++;
 	m->group = g;
@@ -73,7 +74,7 @@ member_join(struct fleet *f, struct fleet_member *m, const struct fleet_tcb *t)
 }
 
 static void
-member_put(struct fleet *f, const unsigned char ppid[32], struct log_id id,
+member_put(struct fleet *f, const unsigned char ppid[32], int64_t row,
     const struct fleet_tcb *t)
 {
 	struct fleet_member *m = map_get(f->members, ppid_span(ppid));
@@ -84,7 +85,7 @@ member_put(struct fleet *f, const unsigned char ppid[32], struct log_id id,
 	} else {
 		member_leave(f, m);
 	}
-	m->id = id;
+	m->row = row;
 	member_join(f, m, t);
 }
 
@@ -152,15 +153,24 @@ fleet_free(struct fleet *f)
 
 /* The rows of one PPID put together. */
 struct proof {
-	struct storage *st;
-	bool any;
 	unsigned char ppid[32];
-	struct log_id id;
+	int64_t row; /* the latest used, else the last; 0: none */
 	char fmspc[13];
 	char top[37], tcbm[37]; /* highest certificate; the chosen one */
 	bool has_raw;
 	struct raw_tcb raw; /* that it was chosen for */
 	int64_t used_at;
+};
+
+/* Those of a read: by PPID, and then every row of them by its id. */
+struct proofs {
+	struct proof *v;
+	size_t n, cap;
+	struct proof_row {
+		int64_t row;
+		size_t proof; /* index into v */
+	} * rows;
+	size_t n_rows, cap_rows, at; /* at: while the raw TCBs come */
 };
 
 static bool
@@ -218,56 +228,108 @@ seen_tcb(const struct seen *s, struct fleet_tcb *t)
 }
 
 static void
-proof_end(struct proof *p)
+proof_end(struct fleet *f, const struct proof *p)
 {
-	struct fleet *f = p->st->fleet;
 	struct seen *s = map_get(f->seen, ppid_span(p->ppid));
 	struct fleet_tcb t;
 
-	if (p->any && proof_tcb(p, s, &t))
-		member_put(f, p->ppid, p->id, &t);
+	if (p->row != 0 && proof_tcb(p, s, &t))
+		member_put(f, p->ppid, p->row, &t);
 	else if (seen_tcb(s, &t))
-		member_put(f, p->ppid, log_id(ppid_span(p->ppid)), &t);
+		member_put(f, p->ppid, 0, &t);
 	else
 		member_del(f, p->ppid);
-	*p = (struct proof){ .st = p->st };
 }
 
-/* One row of the join: a platform row with one of its raw TCBs, or none. */
-static void
-proof_add(struct proof *p, const struct db_val *col)
+/* --- reading ---------------------------------------------------------- */
+
+static bool
+proof_platform(void *arg, const struct db_val *col)
 {
+	struct proofs *all = arg;
+	struct proof *p;
 	char top[37];
 
-	p->any = true;
-	p->id = log_id(col[1].s);
+	if (col[0].s.len != sizeof(p->ppid))
+		return true;
+	p = all->n == 0 ? NULL : &all->v[all->n - 1];
+	if (p == NULL || memcmp(p->ppid, col[0].s.p, sizeof(p->ppid)) != 0) {
+		if (all->n == all->cap) {
+			all->cap = all->cap == 0 ? 16 : 2 * all->cap;
+			all->v = xrealloc(all->v, all->cap, sizeof(*all->v));
+		}
+		p = &all->v[all->n++];
+		*p = (struct proof){ .row = 0 };
+		memcpy(p->ppid, col[0].s.p, sizeof(p->ppid));
+	}
+	p->row = col[1].i;
 	db_col_text(&col[2], p->fmspc, sizeof(p->fmspc));
 	db_col_text(&col[3], top, sizeof(top));
 	if (strcmp(top, p->top) > 0)
 		memcpy(p->top, top, sizeof(top));
-	if (col[4].type == DB_NULL || col[7].i < p->used_at ||
-	    tcb_read(&col[4], &col[5], &p->raw) != ERR_OK)
-		return;
-	p->has_raw = true;
-	p->used_at = col[7].i;
-	db_col_text(&col[6], p->tcbm, sizeof(p->tcbm));
-}
-
-static bool
-fleet_row(void *arg, const struct db_val *col)
-{
-	struct proof *p = arg;
-
-	if (col[0].s.len != sizeof(p->ppid))
-		return true;
-	if (p->any && memcmp(p->ppid, col[0].s.p, sizeof(p->ppid)) != 0)
-		proof_end(p);
-	memcpy(p->ppid, col[0].s.p, sizeof(p->ppid));
-	proof_add(p, col);
+	if (all->n_rows == all->cap_rows) {
+		all->cap_rows = all->cap_rows == 0 ? 16 : 2 * all->cap_rows;
+		all->rows =
+		    xrealloc(all->rows, all->cap_rows, sizeof(*all->rows));
+	}
+	all->rows[all->n_rows++] = (struct proof_row){ col[1].i, all->n - 1 };
 	return true;
 }
 
-/* --- reading ---------------------------------------------------------- */
+/* They come in the order of the rows. */
+static bool
+proof_raw(void *arg, const struct db_val *col)
+{
+	struct proofs *all = arg;
+	struct proof *p;
+	struct raw_tcb raw;
+
+	while (all->at < all->n_rows && all->rows[all->at].row < col[0].i)
+		all->at++;
+	if (all->at == all->n_rows)
+		return false;
+	p = &all->v[all->rows[all->at].proof];
+	if (all->rows[all->at].row != col[0].i || col[4].i < p->used_at ||
+	    tcb_read(&col[1], &col[2], &raw) != ERR_OK)
+		return true;
+	p->row = col[0].i;
+	p->has_raw = true;
+	p->raw = raw;
+	p->used_at = col[4].i;
+	db_col_text(&col[3], p->tcbm, sizeof(p->tcbm));
+	return true;
+}
+
+static int
+proof_row_cmp(const void *a, const void *b)
+{
+	const struct proof_row *x = a, *y = b;
+
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Rows of the table platform, then their raw TCBs. */
+static enum err
+proofs_read(struct storage *st, enum sql rows, enum sql raws,
+    const struct db_val *v, size_t n, struct proofs *all, struct why *why)
+{
+	enum err e;
+
+	if ((e = store_read(st, rows, v, n, proof_platform, all, why)) !=
+	    ERR_OK)
+		return e;
+	if (all->n_rows > 0)
+		qsort(all->rows, all->n_rows, sizeof(*all->rows),
+		    proof_row_cmp);
+	return store_read(st, raws, v, n, proof_raw, all, why);
+}
+
+static void
+proofs_fini(struct proofs *all)
+{
+	free(all->v);
+	free(all->rows);
+}
 
 static bool
 seen_row(void *arg, const struct db_val *col)
@@ -290,48 +352,60 @@ seen_row(void *arg, const struct db_val *col)
 	return true;
 }
 
+static void
+seen_alone(struct fleet *f)
+{
+	struct proof p = { .row = 0 };
+	struct map_iter it = map_iter(f->seen);
+	struct span key;
+	void *value;
+
+	while (map_next(&it, &key, &value)) {
+		if (map_get(f->members, key) != NULL)
+			continue;
+		memcpy(p.ppid, key.p, sizeof(p.ppid));
+		proof_end(f, &p);
+	}
+}
+
 static enum err
 fleet_load(struct storage *st, struct why *why)
 {
 	struct fleet *f = st->fleet;
-	struct proof p = { .st = st };
-	struct map_iter it;
-	struct span key;
-	void *value;
+	struct proofs all = { .n = 0 };
 	enum err e;
+	size_t i;
 
 	maps_free(f);
 	maps_new(f);
 	if ((e = store_read(st, SQL_SEEN_LOAD, VALS(db_int(SEEN_MAX)), seen_row,
 		 f, why)) != ERR_OK ||
-	    (e = store_read(st, SQL_FLEET_LOAD, NULL, 0, fleet_row, &p, why)) !=
-		ERR_OK)
-		return e;
-	if (p.any)
-		proof_end(&p);
-	it = map_iter(f->seen);
-	while (map_next(&it, &key, &value)) {
-		if (map_get(f->members, key) != NULL)
-			continue;
-		memcpy(p.ppid, key.p, sizeof(p.ppid));
-		proof_end(&p);
-	}
+	    (e = proofs_read(st, SQL_FLEET_LOAD, SQL_FLEET_TCBS, NULL, 0, &all,
+		 why)) != ERR_OK)
+		goto out;
+	for (i = 0; i < all.n; i++)
+		proof_end(f, &all.v[i]);
+	seen_alone(f);
 	f->whole = true;
-	return ERR_OK;
+out:
+	proofs_fini(&all);
+	return e;
 }
 
 static enum err
 fleet_read(struct storage *st, const unsigned char ppid[32], struct why *why)
 {
-	struct proof p = { .st = st };
+	struct proofs all = { .n = 0 };
+	struct proof none = { .row = 0 };
 	enum err e;
 
-	if ((e = store_read(st, SQL_FLEET_OF, VALS(db_hash(ppid, 32)),
-		 fleet_row, &p, why)) != ERR_OK)
-		return e;
-	memcpy(p.ppid, ppid, sizeof(p.ppid));
-	proof_end(&p);
-	return ERR_OK;
+	memcpy(none.ppid, ppid, sizeof(none.ppid));
+	e = proofs_read(st, SQL_FLEET_OF, SQL_FLEET_TCBS_OF,
+	    VALS(db_hash(ppid, 32)), &all, why);
+	if (e == ERR_OK)
+		proof_end(st->fleet, all.n == 0 ? &none : &all.v[0]);
+	proofs_fini(&all);
+	return e;
 }
 
 void
@@ -376,6 +450,24 @@ fleet_each(const struct storage *st,
 
 	while (map_next(&it, &key, &value))
 		fn(arg, value);
+}
+
+static bool
+name_row(void *arg, const struct db_val *col)
+{
+	*(struct log_id *)arg = log_id(col[0].s);
+	return false;
+}
+
+struct log_id
+fleet_name(struct storage *st, const struct fleet_member *m)
+{
+	struct log_id id = { "" };
+
+	if (m->row == 0 || store_read(st, SQL_FLEET_NAME, VALS(db_int(m->row)),
+			       name_row, &id, NULL) != ERR_OK)
+		(void)snprintf(id.s, sizeof(id.s), "unnamed");
+	return id;
 }
 
 size_t

@@ -1,9 +1,7 @@
 #include "storage/impact.h"
 
-#include "config/base/enc.h"
 #include "config/base/must.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* --- words ------------------------------------------------------------ */
@@ -26,20 +24,30 @@ impact_good(unsigned status)
 	       !tcb_out_of_date((enum tcb_status)status);
 }
 
-void
-fleet_tcb_write(const struct fleet_tcb *t, char out[FLEET_TCB_TEXT])
+static unsigned char *
+put(unsigned char *at, const void *p, size_t len)
 {
-	char comp[33], raw[33] = "", tdx[33] = "";
+	memcpy(at, p, len);
+	return at + len;
+}
 
-	hex_upper(span_of(t->comp, 16), comp);
-	if (t->has_raw)
-		hex_upper(span_of(t->raw, 16), raw);
-	if (t->has_tdx)
-		hex_upper(span_of(t->tee_svn, 16), tdx);
-	(void)snprintf(out, FLEET_TCB_TEXT, "%s %s/%u %s/%u %s %d %d", t->fmspc,
-	    comp, (unsigned)t->pcesvn, raw,
-	    t->has_raw ? (unsigned)t->raw_pcesvn : 0, tdx, (int)t->qe_svn,
-	    (int)t->tdqe_svn);
+void
+fleet_tcb_key(const struct fleet_tcb *t, unsigned char out[FLEET_TCB_KEY])
+{
+	unsigned char *at = out;
+
+	memset(out, 0, FLEET_TCB_KEY);
+	at = put(at, t->fmspc, sizeof(t->fmspc));
+	at = put(at, &t->has_raw, sizeof(t->has_raw));
+	at = put(at, &t->has_tdx, sizeof(t->has_tdx));
+	at = put(at, t->comp, sizeof(t->comp));
+	at = put(at, t->raw, sizeof(t->raw));
+	at = put(at, t->tee_svn, sizeof(t->tee_svn));
+	at = put(at, &t->pcesvn, sizeof(t->pcesvn));
+	at = put(at, &t->raw_pcesvn, sizeof(t->raw_pcesvn));
+	at = put(at, &t->qe_svn, sizeof(t->qe_svn));
+	at = put(at, &t->tdqe_svn, sizeof(t->tdqe_svn));
+	must(at <= out + FLEET_TCB_KEY);
 }
 
 /* --- one platform ----------------------------------------------------- */

@@ -37,9 +37,9 @@ struct fleet_tcb {
 	unsigned char tee_svn[16]; /* has_tdx: TEE_TCB_SVN of its last quote */
 	int32_t qe_svn, tdqe_svn;  /* -1: no quote seen */
 };
-/* Equal texts, equal TCBs; 144 characters with the NUL suffice. */
-#define FLEET_TCB_TEXT 160
-void fleet_tcb_write(const struct fleet_tcb *, char out[FLEET_TCB_TEXT]);
+/* Equal bytes, equal TCBs. */
+#define FLEET_TCB_KEY 80
+void fleet_tcb_key(const struct fleet_tcb *, unsigned char out[FLEET_TCB_KEY]);
 
 /* One number's collateral for one TEE and FMSPC. */
 struct impact_set {

@@ -43,16 +43,16 @@ group_cmp(const void *a, const void *b)
 {
 	const struct fleet_group *x = *(const struct fleet_group *const *)a;
 	const struct fleet_group *y = *(const struct fleet_group *const *)b;
-	char s[FLEET_TCB_TEXT], t[FLEET_TCB_TEXT];
+	unsigned char s[FLEET_TCB_KEY], t[FLEET_TCB_KEY];
 	int fmspc = strcmp(x->tcb.fmspc, y->tcb.fmspc);
 
 	if (fmspc != 0)
 		return fmspc;
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
-	fleet_tcb_write(&x->tcb, s);
-	fleet_tcb_write(&y->tcb, t);
-	return strcmp(s, t);
+	fleet_tcb_key(&x->tcb, s);
+	fleet_tcb_key(&y->tcb, t);
+	return memcmp(s, t, sizeof(s));
 }
 
 static struct groups
@@ -158,7 +158,7 @@ advisories_json(const struct tcb_match *m)
 }
 
 static json_t *
-names_json(const struct fleet_group *g)
+names_json(struct storage *st, const struct fleet_group *g)
 {
 	const struct fleet_member *m;
 	json_t *list = json_array();
@@ -167,14 +167,14 @@ names_json(const struct fleet_group *g)
 	{
 		if (json_array_size(list) == NAMES_MAX)
 			break;
-		json_array_append_new(list, json_string(m->id.s));
+		json_array_append_new(list, json_string(fleet_name(st, m).s));
 	}
 	return list;
 }
 
 static json_t *
-example_json(const struct fleet_group *g, const struct impact_set *from,
-    const struct impact_set *to)
+example_json(struct storage *st, const struct fleet_group *g,
+    const struct impact_set *from, const struct impact_set *to)
 {
 	struct tcb_match m, n;
 	unsigned before = from == NULL ? IMPACT_UNKNOWN
@@ -185,7 +185,7 @@ example_json(const struct fleet_group *g, const struct impact_set *from,
 		     impact_good(impact_judge(&g->tcb, true, to, &n));
 
 	return json_pack("{s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o}", "names",
-	    names_json(g), "platforms", (json_int_t)g->n, "now",
+	    names_json(st, g), "platforms", (json_int_t)g->n, "now",
 	    impact_status_name(before), "then", impact_status_name(after),
 	    "refetch_helps", fresh, "tcb_date",
 	    level ? json_time(m.date) : json_null(), "short",
@@ -195,7 +195,7 @@ example_json(const struct fleet_group *g, const struct impact_set *from,
 
 /* Those that are not good then, the largest kinds first. */
 static json_t *
-examples_json(const struct groups *gs, enum tee tee,
+examples_json(struct storage *st, const struct groups *gs, enum tee tee,
     const struct impact_set *from, const struct impact_set *to)
 {
 	json_t *list = json_array();
@@ -209,7 +209,7 @@ examples_json(const struct groups *gs, enum tee tee,
 		after = impact_judge(&gs->v[i]->tcb, false, to, &m);
 		if (!impact_good(after))
 			json_array_append_new(list,
-			    example_json(gs->v[i], from, to));
+			    example_json(st, gs->v[i], from, to));
 	}
 	return list;
 }
@@ -239,7 +239,7 @@ role_name(const struct number_set *v, uint32_t effective)
 }
 
 static json_t *
-number_json(const struct storage *st, const struct groups *gs,
+number_json(struct storage *st, const struct groups *gs,
     const struct number_set *v, const struct impact_set *now,
     uint32_t effective)
 {
@@ -254,7 +254,7 @@ number_json(const struct storage *st, const struct groups *gs,
 	    impact_counts_json(sum.after), "fall", (json_int_t)sum.fall,
 	    "refetch_helps", (json_int_t)sum.refetch, "identity",
 	    v->identity != NULL, "examples",
-	    examples_json(gs, v->tee, now, &v->set));
+	    examples_json(st, gs, v->tee, now, &v->set));
 }
 
 /* --- the document ----------------------------------------------------- */
@@ -267,7 +267,7 @@ effective_number(const struct storage *st, enum tee tee, const char *fmspc)
 }
 
 static json_t *
-fmspc_json(const struct storage *st, const struct sets *sets, enum tee tee,
+fmspc_json(struct storage *st, const struct sets *sets, enum tee tee,
     const struct groups *gs, uint32_t to)
 {
 	const struct number_set *v;
@@ -303,8 +303,8 @@ sets_have(const struct sets *sets, enum tee tee, const char *fmspc)
 }
 
 static json_t *
-fmspcs_json(const struct storage *st, const struct sets *sets,
-    const char *fmspc, uint32_t to)
+fmspcs_json(struct storage *st, const struct sets *sets, const char *fmspc,
+    uint32_t to)
 {
 	struct groups all = groups_of(st, fmspc), gs;
 	json_t *list = json_array();

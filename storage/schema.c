@@ -106,7 +106,7 @@
  * of each, and what verified quotes said. */
 #define SCHEMA_FLEET                                                           \
 	"ALTER TABLE platform ADD COLUMN tcbm TEXT;"                           \
-	"CREATE INDEX platform_fleet ON platform (ppid, fmspc, tcbm, qe_id);"  \
+	"CREATE INDEX platform_fleet ON platform (ppid, fmspc, tcbm);"         \
 	"CREATE TABLE quote_seen ("                                            \
 	"  ppid BLOB PRIMARY KEY,"                                             \
 	"  fmspc TEXT NOT NULL,"                                               \

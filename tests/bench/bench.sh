@@ -49,7 +49,8 @@ start_sim() {
 config() { # MODE
 	cat >"$T/larder.json" <<CONFIG
 {
-  "listen": [ { "address": "127.0.0.1:0", "serve": ["pccs", "ops"] } ],
+  "listen": [
+    { "address": "127.0.0.1:0", "serve": ["pccs", "ops", "admin"] } ],
   "database": "sqlite:$T/larder.db",
   "mode": "$1",
   "upstream": { "pcs": { "urls": ["$SIM"],
@@ -57,6 +58,7 @@ config() { # MODE
                 "rate_per_minute": 0, "parallel": 16 },
   "cache": { "platform_bytes": 1073741824 },
   "trust": { "intel_root_spki_sha256": ["$SPKI"] },
+  "tokens": { "admin_sha512": ["$(printf bench | sha512sum | cut -d' ' -f1)"] },
   "log": { "level": "note" }
 }
 CONFIG
@@ -130,6 +132,21 @@ curl -sf -o /dev/null "$URL$ONE" || die 'no PCK certificate'
 first_ms=$(($(ms) - began))
 rss_start=$(rss_kb "$LARDER_PID")
 say "start to first answer: $first_ms ms, memory $((rss_start / 1024)) MB"
+
+# --- the impact of an evaluation number on all of them -----------------------
+
+impact() {
+	curl -sf -o "$T/impact" -w '%{time_total}' -H 'admin-token: bench' \
+		"$URL/v1/baseline/impact" | awk '{printf "%.1f", $1 * 1000}'
+}
+curl -s -o /dev/null "$SIM/_sim/recovery"
+curl -sf -o /dev/null "$URL/sgx/certification/v4/tcbevaluationdatanumbers" ||
+	die 'no evaluation numbers'
+impact_first_ms=$(impact) # fetches the new number
+impact_ms=$(impact)
+say "impact of $(jq '[.fmspcs[].numbers[].number] | unique | length' \
+	"$T/impact") numbers on $(jq .platforms "$T/impact") platforms:" \
+	"$impact_ms ms ($impact_first_ms ms with fetching what is new)"
 
 # --- cached requests, next to nginx -----------------------------------------
 
@@ -254,6 +271,7 @@ jq -n --argjson platforms "$PLATFORMS" --argjson first_ms "$first_ms" \
 	--argjson pck_larder "$(rate "$pck_larder")" \
 	--argjson pck_nginx "$(rate "$pck_nginx")" \
 	--argjson pck_many "$(rate "$many")" \
+	--argjson impact_ms "$impact_ms" \
 	--argjson disk_ms "$disk_ms" --argjson memory_ms "$memory_ms" \
 	--argjson hits_calm "$c" --argjson hits_busy "$b" \
 	--arg cores "$(nproc)" '$ARGS.named' >"$RESULT"

@@ -1,7 +1,8 @@
 /*
  * fill DATABASE N: multiply the platforms of a database until there are N,
  * for the bench.  Each new row is a copy of one that came through the gate,
- * under another QE-ID, so every certificate in it still verifies.  Then print
+ * under another QE-ID and another hashed PPID, which nothing can check, so
+ * every certificate in it still verifies.  Then print
  * the query of a pckcert request for some of them, a line each.
  */
 #include "config/base/must.h"
@@ -64,8 +65,8 @@ columns(sqlite3 *db, const char *table, const char *but, const char *prefix)
 static void
 multiply(sqlite3 *db, long long step, long long n)
 {
-	char *to = columns(db, "platform", "id qe_id", "");
-	char *from = columns(db, "platform", "id qe_id", "s.");
+	char *to = columns(db, "platform", "id qe_id ppid", "");
+	char *from = columns(db, "platform", "id qe_id ppid", "s.");
 	char *tcb_to = columns(db, "platform_tcb", "platform", "");
 	char *tcb_from = columns(db, "platform_tcb", "platform", "s.");
 	char *sql, *p;
@@ -73,10 +74,11 @@ multiply(sqlite3 *db, long long step, long long n)
 	    "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k"
 	    " WHERE i < %lld) ";
 
-	sql = sqlite3_mprintf("INSERT INTO platform (id, qe_id%s) ", to);
+	sql = sqlite3_mprintf("INSERT INTO platform (id, qe_id, ppid%s) ", to);
 	p = sqlite3_mprintf("%z%z SELECT s.id + k.i * %lld,"
 			    " substr(s.qe_id, 1, 24) ||"
-			    " printf('%%08X', s.id + k.i * %lld)%s"
+			    " printf('%%08X', s.id + k.i * %lld),"
+			    " randomblob(32)%s"
 			    " FROM k, platform s WHERE s.id <= %lld"
 			    " AND s.id + k.i * %lld <= %lld",
 	    sqlite3_mprintf(times, n / step), sql, step, step, from, step, step,

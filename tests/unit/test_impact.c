@@ -488,7 +488,7 @@ START_TEST(test_group_key)
 		.qe_svn = -1,
 		.tdqe_svn = -1 };
 	struct fleet_tcb u[9];
-	char a[FLEET_TCB_TEXT], b[FLEET_TCB_TEXT];
+	unsigned char a[FLEET_TCB_KEY], b[FLEET_TCB_KEY];
 	size_t i;
 
 	for (i = 0; i < 9; i++)
@@ -505,16 +505,16 @@ START_TEST(test_group_key)
 	u[7].qe_svn = 8;
 	u[8].tdqe_svn = 8;
 	for (i = 0; i < 9; i++) {
-		fleet_tcb_write(&t, a);
-		fleet_tcb_write(&u[i], b);
-		ck_assert_str_ne(a, b);
+		fleet_tcb_key(&t, a);
+		fleet_tcb_key(&u[i], b);
+		ck_assert_mem_ne(a, b, sizeof(a));
 	}
-	fleet_tcb_write(&u[3], a);
-	fleet_tcb_write(&u[4], b);
-	ck_assert_str_ne(a, b);
-	fleet_tcb_write(&u[5], a);
-	fleet_tcb_write(&u[6], b);
-	ck_assert_str_ne(a, b);
+	fleet_tcb_key(&u[3], a);
+	fleet_tcb_key(&u[4], b);
+	ck_assert_mem_ne(a, b, sizeof(a));
+	fleet_tcb_key(&u[5], a);
+	fleet_tcb_key(&u[6], b);
+	ck_assert_mem_ne(a, b, sizeof(a));
 }
 END_TEST
 
