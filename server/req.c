@@ -304,7 +304,8 @@ req_authorise(struct req *r, bool *unproven, struct why *why)
 		if ((e = req_guesses(r, config, why)) != ERR_OK)
 			return e;
 		state = token_check(config, token, clock_now(), &grant);
-	} else if (tls_client(r->conn, &config->listen[req_listener(r)],
+	} else if (req_listener(r) < config->n_listen &&
+		   tls_client(r->conn, &config->listen[req_listener(r)],
 		       &grant)) {
 		state = TOKEN_GRANTED;
 	}

@@ -196,6 +196,37 @@ START_TEST(test_a_client_is_known_by_its_certificate)
 }
 END_TEST
 
+/* A listener's names and routes go with it; its connections may stay. */
+START_TEST(test_a_listener_that_is_gone_knows_nobody)
+{
+	struct config *config;
+	struct why why = { 0 };
+	struct edge_reply r;
+	SSL *ssl;
+	int fd;
+
+	start_with_clients();
+	show("two");
+	fd = edge_open(edge.port);
+	ck_assert_ptr_nonnull(ssl = edge_tls(fd, ctx));
+	edge_tls_send(ssl, ADMIN "\r\n");
+	edge_tls_read(ssl, &r);
+	ck_assert_int_eq(r.status, 200);
+	edge_reply_free(&r);
+	config = edge_config("[{\"address\":\"127.0.0.1:0\","
+			     "\"serve\":[\"ops\"],\"allow_clear\":true}]",
+	    "");
+	ck_assert_int_eq(server_reload(edge.server, config, &why), ERR_OK);
+	config_unref(config);
+	edge_tls_send(ssl, ADMIN "\r\n");
+	edge_tls_read(ssl, &r);
+	ck_assert_int_eq(r.status, 404);
+	edge_reply_free(&r);
+	SSL_free(ssl);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_without_client_ca_certificates_say_nothing)
 {
 	start("");
@@ -300,6 +331,7 @@ main(void)
 	tcase_add_test(tc, test_each_name_has_its_certificate);
 	tcase_add_test(tc, test_a_further_certificate_has_to_be_good);
 	tcase_add_test(tc, test_a_client_is_known_by_its_certificate);
+	tcase_add_test(tc, test_a_listener_that_is_gone_knows_nobody);
 	tcase_add_test(tc, test_without_client_ca_certificates_say_nothing);
 	tcase_add_test(tc, test_who_guesses_has_to_wait);
 	tcase_add_test(tc, test_failures_are_counted_by_source_and_minute);
