@@ -493,12 +493,15 @@ flight_may_retry(const struct flight *f, enum err e)
 static void
 flight_pace(struct flight *f, enum err e)
 {
-	int64_t now = hosts_ms(), at;
+	int64_t now = hosts_ms(), at = 0, until = 0;
 
-	if (e == ERR_UP_CLOSED)
-		(void)origin_look(&f->host->origin, now, &at);
-	else
+	if (e != ERR_UP_CLOSED)
 		at = again_note(f->table->again, f->name, &f->why, now);
+	/* It may have said for how long it wants to be left alone. */
+	if (f->host != NULL &&
+	    origin_look(&f->host->origin, now, &until) != ORIGIN_GO &&
+	    until > at)
+		at = until;
 	if (e != ERR_UP_THROTTLED || at > f->pause_until)
 		f->pause_until = at;
 	if (f->pause_until > now)

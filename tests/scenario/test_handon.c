@@ -1,6 +1,6 @@
 /*
- * A chain of larders: a site asks a central one, which asks Intel.  The
- * central one hands on the lists that PCK certificates are chosen from.
+ * A chain of larders: a site asks a central one, which asks Intel and AMD.
+ * The central one hands on the lists that PCK certificates are chosen from.
  */
 #include "config/base/must.h"
 #include "tests/kit/run.h"
@@ -29,12 +29,15 @@ start(const char *name, const char *mode, const char *url, const char *root,
 	snprintf(text, sizeof(text),
 	    "{\"mode\": \"%s\", \"database\": \"sqlite:%s/%s-%d.db\",\n"
 	    "\"listen\": [{\"address\": \"127.0.0.1:0\","
-	    " \"serve\": [\"pccs\"]}],\n"
+	    " \"serve\": [\"pccs\", \"kds\"]}],\n"
 	    "\"upstream\": {\"pcs\": {\"urls\": [\"%s\"],"
-	    " \"root_crl_urls\": [\"%s\"], \"hand_on_pckcerts\": %s}},\n"
-	    "\"trust\": {\"intel_root_spki_sha256\": [\"%s\"]}}",
+	    " \"root_crl_urls\": [\"%s\"], \"hand_on_pckcerts\": %s},\n"
+	    " \"kds\": {\"urls\": [\"%s\"]}},\n"
+	    "\"trust\": {\"intel_root_spki_sha256\": [\"%s\"],\n"
+	    " \"amd_root_spki_sha256\": {\"Turin\": [\"%s\"]}}}",
 	    mode, run_dir(), name, (int)getpid(), url, root,
-	    hand_on ? "true" : "false", pki_root_spki_hex(sim_pki(sim)));
+	    hand_on ? "true" : "false", url, pki_root_spki_hex(sim_pki(sim)),
+	    pki_amd_root_spki_hex(AMD_TURIN));
 	ck_assert(daemon_run_start(name, text, d));
 }
 
@@ -202,6 +205,60 @@ START_TEST(test_a_manifest_is_handed_on_too)
 }
 END_TEST
 
+/* --- AMD --------------------------------------------------------------- */
+
+static void
+expect_same(const char *path)
+{
+	struct http_answer c = ask(base(&central), "GET", path, NULL);
+	struct http_answer s = ask(base(&site), "GET", path, NULL);
+
+	ck_assert_msg(c.status == 200 && s.status == 200, "%s: %d, %d", path,
+	    c.status, s.status);
+	ck_assert_msg(span_eq(buf_view(&c.body), buf_view(&s.body)), "%s",
+	    path);
+	http_answer_free(&c);
+	http_answer_free(&s);
+}
+
+/* The bytes of AMD's, through two gates; one request for all of it. */
+START_TEST(test_amds_objects_through_the_central_one)
+{
+	struct sim_chip c = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 0));
+	char path[SIM_KDS_PATH];
+	struct http_answer a;
+	struct span s;
+
+	start_chain(false);
+	sim_chip_path(&c, path);
+	a = ask(base(&site), "GET", path, NULL);
+	ck_assert_int_eq(a.status, 200);
+	http_answer_free(&a);
+	expect_same(path);
+	expect_same("/vcek/v1/Turin/cert_chain");
+	expect_same("/vcek/v1/Turin/crl");
+	ck_assert_uint_eq(sim_count(sim, "/vcek/*"), 3);
+	/* What the site misses while KDS throttles, and what it holds. */
+	sim_fault_add(sim,
+	    &(struct sim_fault){ .kind = SIM_STATUS, .status = 429 });
+	c = sim_chip_at(c.n, 1);
+	sim_chip_path(&c, path);
+	a = ask(base(&site), "GET", path, NULL);
+	ck_assert_int_eq(a.status, 503);
+	/* At once, and for as long as the central one has said. */
+	ck_assert(span_eq_str(http_answer_header(&a, "Larder-Reason"),
+	    "upstream-5xx"));
+	s = http_answer_header(&a, "Retry-After");
+	ck_assert_uint_eq(s.len, 2); /* seconds: 10 or more */
+	http_answer_free(&a);
+	expect_same("/vcek/v1/Turin/cert_chain");
+	c = sim_chip(c.n);
+	sim_chip_path(&c, path);
+	expect_same(path);
+	end_chain();
+}
+END_TEST
+
 START_TEST(test_off_unless_enabled)
 {
 	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 0));
@@ -344,6 +401,7 @@ handon_suite(void)
 	    test_a_site_gets_pck_certificates_through_the_central_one);
 	tcase_add_test(t, test_the_list_is_handed_on_byte_for_byte);
 	tcase_add_test(t, test_a_manifest_is_handed_on_too);
+	tcase_add_test(t, test_amds_objects_through_the_central_one);
 	tcase_add_test(t, test_off_unless_enabled);
 	tcase_add_test(t, test_reasons_reach_the_site);
 	tcase_add_test(t, test_a_forged_list_stops_at_the_central_one);
