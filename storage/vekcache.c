@@ -11,7 +11,7 @@
 #define SHARDS 16
 
 /* What OpenSSL keeps of one certificate and its key, measured, roughly. */
-#define X509_COST      9000
+#define X509_COST      12000
 
 #define CHECKED_MAX_MS ((int64_t)24 * 3600 * 1000)
 
