@@ -170,14 +170,15 @@ sign(struct call *c, struct unit *u, struct blob **out, struct why *why)
 	must(verdict != NULL);
 	e = jwt_sign(c->keys, verdict,
 	    u->question.nonce[0] == '\0' ? NULL : u->question.nonce, c->now,
-	    u->out.valid_until, out, why);
+	    u->out.accepted ? u->out.valid_until : 0, out, why);
 	json_decref(verdict);
 	return e;
 }
 
 /*
- * A token cannot outlive what it rests on: a verdict on expired collateral
- * has none, and is given as JSON.
+ * Acceptance cannot outlive what it rests on: a verdict that accepts, as of
+ * an earlier time or with grace, on collateral that has ended is given as
+ * JSON.  Who rejects may sign that at any time.
  */
 static void
 reply_one(struct call *c)

@@ -122,18 +122,38 @@ compact(const struct jwt_key *k, json_t *claims)
 	return token;
 }
 
+/* As it is; 64 octets in hex are too long, and in base64url are not. */
+static bool
+nonce_text(const char *nonce, char text[NONCE_MAX + 1])
+{
+	struct buf raw = BUF_INIT, b = BUF_INIT;
+	bool ok;
+
+	if (strlen(nonce) <= NONCE_MAX)
+		buf_str(&b, nonce);
+	else if (hex_read_buf(span_str(nonce), &raw) == ERR_OK)
+		buf_base64url(&b, buf_view(&raw));
+	ok = b.len >= NONCE_MIN && b.len <= NONCE_MAX;
+	if (ok)
+		memcpy(text, b.p, b.len);
+	text[ok ? b.len : 0] = '\0';
+	buf_free(&raw);
+	buf_free(&b);
+	return ok;
+}
+
 enum err
 jwt_sign(const struct jwt_keys *keys, const json_t *verdict, const char *nonce,
     time_t now, time_t until, struct blob **out, struct why *why)
 {
 	const struct jwt_key *k = jwt_keys_signing(keys, now);
 	time_t exp = now + keys->lifetime_s;
-	size_t len = nonce == NULL ? NONCE_MIN : strlen(nonce);
+	char text[NONCE_MAX + 1];
 
 	if (k == NULL)
 		return why_set(why, ERR_NOT_AVAILABLE, "larder(1) key",
 		    "there is no key to sign with");
-	if (len < NONCE_MIN || len > NONCE_MAX)
+	if (nonce != NULL && !nonce_text(nonce, text))
 		return why_set(why, ERR_PARAM, "RFC 9711 4.1",
 		    "a nonce has %d to %d characters", NONCE_MIN, NONCE_MAX);
 	if (until != 0 && until < exp)
@@ -142,6 +162,7 @@ jwt_sign(const struct jwt_keys *keys, const json_t *verdict, const char *nonce,
 		return why_set(why, ERR_PARAM, "RFC 7519 4.1.4",
 		    "the verdict's collateral has ended: no token of it could "
 		    "be valid");
-	*out = compact(k, claims_of(keys, verdict, nonce, now, exp));
+	*out = compact(k,
+	    claims_of(keys, verdict, nonce == NULL ? NULL : text, now, exp));
 	return ERR_OK;
 }

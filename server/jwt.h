@@ -70,9 +70,10 @@ struct blob *jwt_keys_set(const struct jwt_keys *, time_t now);
 /*
  * The token of a verdict, compact form.  Its claims are the verdict's members
  * and iss, iat, nbf, exp, jti, eat_profile, and with a nonce (may be NULL)
- * eat_nonce.  "until" (0: no such end) is when the verdict's own ground ends;
- * exp is never later.  ERR_PARAM: the nonce is not 8 to 88 bytes long
- * (RFC 9711 4.1), or the verdict's ground has ended.
+ * eat_nonce: as it is, or where that is hex too long for a token, the same in
+ * base64url.  "until" (0: no such end) is when the verdict's own ground ends;
+ * exp is never later.  ERR_PARAM: the nonce is then not 8 to 88 characters
+ * long (RFC 9711 4.1), or the verdict's ground has ended.
  */
 enum err jwt_sign(const struct jwt_keys *, const json_t *verdict,
     const char *nonce, time_t now, time_t until, struct blob **out,

@@ -267,6 +267,30 @@ START_TEST(test_token_says_what_the_verdict_says)
 }
 END_TEST
 
+/* A rejection is signed, too; and the longest nonce comes back. */
+START_TEST(test_rejection_is_signed)
+{
+	struct blob *quote = quote_of_platform(), *token;
+	struct blob *twin = flipped(blob_span(quote), 200, 3);
+	char query[160] = "?nonce=";
+	json_t *c, *set = NULL;
+
+	memset(query + strlen(query), 'a', 128);
+	token = token_of(twin, query);
+	set = set_now();
+	ck_assert(jwt_jose_holds(set, token));
+	c = jwt_claims(token);
+	ck_assert_str_eq(word(c, "verdict"), "rejected");
+	ck_assert_str_eq(word(c, "evidence"), "invalid");
+	ck_assert_uint_eq(strlen(word(c, "eat_nonce")), 86);
+	json_decref(c);
+	json_decref(set);
+	blob_unref(token);
+	blob_unref(twin);
+	blob_unref(quote);
+}
+END_TEST
+
 static bool
 holds_now(const struct blob *token)
 {
@@ -322,6 +346,7 @@ main(void)
 	    AMD_PRODUCT_N);
 	tcase_add_test(tc, test_reports_whose_key_cannot_be_had);
 	tcase_add_test(tc, test_token_says_what_the_verdict_says);
+	tcase_add_test(tc, test_rejection_is_signed);
 	tcase_add_test(tc, test_rotation_under_virtual_time);
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);

@@ -183,7 +183,7 @@ END_TEST
 START_TEST(test_what_is_not_signed)
 {
 	static const char long_nonce[] =
-	    "12345678901234567890123456789012345678901234567890"
+	    "x2345678901234567890123456789012345678901234567890"
 	    "123456789012345678901234567890123456789";
 	struct config *c = config_new("");
 	struct jwt_keys *keys = keys_open(c, NOW), *none = NULL;
@@ -212,6 +212,35 @@ START_TEST(test_what_is_not_signed)
 	jwt_keys_unref(none);
 	jwt_keys_unref(keys);
 	config_unref(c2);
+	config_unref(c);
+}
+END_TEST
+
+/* 64 octets, which a question may have as its nonce, in hex. */
+START_TEST(test_longest_nonce)
+{
+	struct config *c = config_new("");
+	struct jwt_keys *keys = keys_open(c, NOW);
+	char hex[131];
+	struct blob *token;
+	json_t *o;
+
+	memset(hex, 'f', sizeof(hex));
+	hex[128] = '\0';
+	token = sign(keys, hex, NOW, 0);
+	o = jwt_claims(token);
+	ck_assert_uint_eq(strlen(text(o, "eat_nonce")), 86);
+	ck_assert_uint_eq(strspn(text(o, "eat_nonce"), "_"), 85);
+	json_decref(o);
+	blob_unref(token);
+	hex[128] = hex[129] = 'f';
+	hex[130] = '\0';
+	o = json_object();
+	/* 65 fit as well; 67 no more. */
+	ck_assert_int_eq(jwt_sign(keys, o, hex, NOW, 0, &token, NULL), ERR_OK);
+	blob_unref(token);
+	json_decref(o);
+	jwt_keys_unref(keys);
 	config_unref(c);
 }
 END_TEST
@@ -535,6 +564,7 @@ main(void)
 	tcase_add_test(tc, test_changed_token_is_refused);
 	tcase_add_test(tc, test_claims);
 	tcase_add_test(tc, test_what_is_not_signed);
+	tcase_add_test(tc, test_longest_nonce);
 	tcase_add_test(tc, test_set_has_no_private_part);
 	tcase_add_test(tc, test_rotation_overlaps);
 	tcase_add_test(tc, test_overlap_covers_a_tokens_life);
