@@ -70,11 +70,11 @@ served(char *kids, size_t len)
 static struct run
 key(const char *command)
 {
-	char line[400], *config = xstrdup(daemon_.log);
+	int stem = (int)(strrchr(daemon_.log, '.') - daemon_.log);
+	char line[400];
 
-	strcpy(strrchr(config, '.'), ".json");
-	snprintf(line, sizeof(line), "larder key %s -c %s", command, config);
-	free(config);
+	snprintf(line, sizeof(line), "larder key %s -c %.*s.json", command,
+	    stem, daemon_.log);
 	return run_line("", line);
 }
 

@@ -121,12 +121,17 @@ each_file(file_fn fn)
 
 /* --- every file ------------------------------------------------------- */
 
+/* All of them in this process, some as they are installed. */
 static void
 check_program(const char *path)
 {
+	static unsigned n;
 	char line[512];
 	struct run r;
 
+	json_decref(inspect_file(path));
+	if (n++ % 5 != 0)
+		return;
 	snprintf(line, sizeof(line), "larder inspect %s/%s", vectors_dir(),
 	    path);
 	r = run_line("", line);

@@ -46,7 +46,8 @@ spill(const char *name, struct span s)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	must((f = fopen(path, "w")) != NULL);
-	must(fwrite(s.p, 1, s.len, f) == s.len && fclose(f) == 0);
+	must(s.len == 0 || fwrite(s.p, 1, s.len, f) == s.len);
+	must(fclose(f) == 0);
 }
 
 /* "larder verify ARGS --json": its exit status, and what it printed. */
