@@ -410,43 +410,20 @@ first_want(struct change *c, const struct coll_key *key)
 	    worker_config(w)->cache.client_wait_ms, first_cb, c);
 }
 
-/* A TCB info that the change is about. */
-struct about {
-	const struct change *change;
-	enum tee tee;
-	const struct coll *found;
-};
-
-static void
-about_one(void *arg, struct coll *coll)
-{
-	struct about *a = arg;
-	const struct base_change *ask = &a->change->ask;
-
-	if (coll->key.kind == COLL_TCBINFO && coll->key.api == 4 &&
-	    coll->key.tee == a->tee &&
-	    (ask->kind != BASE_FMSPC ||
-		strcmp(ask->name, coll->key.fmspc) == 0))
-		a->found = coll;
-}
-
-/* Whether Intel has published a number that is new to us, it says itself. */
+/* Whether Intel has published a number that is new to us, it says itself:
+ * every number has identities. */
 static void
 first_number(struct change *c, enum tee tee)
 {
-	struct snap *snap = worker_snap(req_worker(c->req));
-	struct about about = { c, tee, NULL };
+	const struct snap *snap = worker_snap(req_worker(c->req));
+	uint32_t number = c->ask.rule.number;
 	struct coll_key key;
 
-	if (c->ask.rule.number == 0 ||
-	    c->ask.rule.number <=
-		baseline_world(snap_baseline(snap), tee)->early)
+	if (number == 0 ||
+	    number <= baseline_world(snap_baseline(snap), tee)->early)
 		return;
-	snap_each(snap, about_one, &about);
-	if (about.found == NULL)
-		return;
-	key = key_version_as(&about.found->key, UPDATE_NUMBER,
-	    c->ask.rule.number);
+	key = key_identity(tee == TEE_TDX ? ENCLAVE_TDQE : ENCLAVE_QE, 4,
+	    UPDATE_NUMBER, number);
 	first_want(c, &key);
 }
 

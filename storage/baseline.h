@@ -110,6 +110,7 @@ typedef struct base_set (*base_set_fn)(void *arg, uint32_t number);
 enum base_warning {
 	BASE_FINE,
 	BASE_NEWER,    /* a newer number is out: this one will be retired */
+	BASE_UNKNOWN,  /* Intel has published no such number */
 	BASE_WAITING,  /* the rule wants a number that is not all held yet */
 	BASE_RETIRED,  /* Intel signs it no longer; what is held still lasts */
 	BASE_HELD,     /* ... and is past its nextUpdate, held on */

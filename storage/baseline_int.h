@@ -103,6 +103,10 @@ void baseline_unref(struct baseline *);
 
 /* The document of GET /v1/baseline; a new reference. */
 json_t *baseline_json(const struct storage *, const struct baseline *);
+/* {"revision", "warnings": rows of "effective" that have one}. */
+json_t *baseline_status(const struct storage *);
+/* Gauges. Any thread. */
+void baseline_metrics(struct storage *, struct buf *);
 
 /* --- the store's part (baseline_store.c) ------------------------------ */
 

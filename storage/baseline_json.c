@@ -2,9 +2,9 @@
  * The baseline for people: the document of GET /v1/baseline, the history, the
  * gauges.
  */
-#include "config/base/clock.h"
 #include "config/base/must.h"
 #include "storage/baseline_int.h"
+#include "storage/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +18,6 @@ set(json_t *o, const char *name, json_t *value)
 	must(json_object_set_new(o, name, value) == 0);
 }
 
-static json_t *
-time_json(time_t at)
-{
-	char text[TIME_LEN];
-
-	if (at == 0)
-		return json_null();
-	time_write(at, text);
-	return json_string(text);
-}
-
 /* --- numbers ---------------------------------------------------------- */
 
 static json_t *
@@ -40,7 +29,7 @@ numbers_json(const struct base_world *w)
 	for (i = 0; i < w->n; i++) {
 		o = json_object();
 		set(o, "number", json_integer(w->v[i].number));
-		set(o, "recovered_at", time_json(w->v[i].recovered_at));
+		set(o, "recovered_at", json_time(w->v[i].recovered_at));
 		set(o, "standard", json_boolean(w->v[i].number == w->standard));
 		set(o, "early", json_boolean(w->v[i].number == w->early));
 		set(o, "signed", json_boolean(base_signed(w, w->v[i].number)));
@@ -107,12 +96,12 @@ effective_row(json_t *list, const struct baseline *b, const struct base_held *h,
 	set(o, "fmspc", nullable(fmspc));
 	set(o, "number", json_integer(p->number));
 	set(o, "rule", json_string(follow_name(s->rule.follow)));
-	set(o, "next_update", time_json(served_end(h, tee, fmspc, p->number)));
+	set(o, "next_update", json_time(served_end(h, tee, fmspc, p->number)));
 	set(o, "held", json_boolean(p->held));
 	set(o, "warning", nullable(base_warning_name(p->warning)));
 	set(o, "named", json_integer(p->named));
 	set(o, "wanted", json_integer(p->wanted));
-	set(o, "until", time_json(p->until));
+	set(o, "until", json_time(p->until));
 	must(json_array_append_new(list, o) == 0);
 }
 
@@ -157,56 +146,19 @@ baseline_json(const struct storage *st, const struct baseline *b)
 
 /* --- calls ------------------------------------------------------------ */
 
-struct text_job {
-	struct job job;
-	struct blob *text;
-	store_text_fn fn;
-};
-
-static void
-text_answer(struct job *j)
-{
-	struct text_job *t = msg_of(j, struct text_job, job);
-
-	t->fn(j->arg, j->err, &j->why, blob_ref(t->text));
-}
-
-static void
-text_fini(struct job *j)
-{
-	blob_unref(msg_of(j, struct text_job, job)->text);
-}
-
-/* Steals the value. */
-static struct blob *
-text_of(json_t *o)
-{
-	char *text = json_dumps(o, JSON_COMPACT);
-	struct blob *b;
-
-	must(text != NULL);
-	b = blob_from(span_str(text));
-	free(text);
-	json_decref(o);
-	return b;
-}
-
 static void
 show_work(struct job *j)
 {
 	struct text_job *t = msg_of(j, struct text_job, job);
 
-	t->text = text_of(baseline_json(j->st, j->st->base->table));
+	t->text = json_text(baseline_json(j->st, j->st->base->table));
 	job_done(j);
 }
 
 void
 storage_baseline(struct storage *st, store_text_fn fn, void *arg)
 {
-	struct text_job *t = xcalloc(1, sizeof(*t));
-
-	t->fn = fn;
-	job_start(&t->job, st, show_work, text_answer, text_fini, arg);
+	text_job_start(st, show_work, NULL, fn, arg);
 }
 
 static json_t *
@@ -230,7 +182,7 @@ history_row(void *arg, const struct db_val *col)
 	json_t *list = arg, *o = json_object();
 
 	set(o, "revision", json_integer(col[0].i));
-	set(o, "at", time_json(col[1].i));
+	set(o, "at", json_time(col[1].i));
 	set(o, "who", column_text(&col[2]));
 	set(o, "verb", column_text(&col[3]));
 	set(o, "reason", column_text(&col[4]));
@@ -255,15 +207,120 @@ history_work(struct job *j)
 		job_fail(j, e);
 		return;
 	}
-	t->text = text_of(o);
+	t->text = json_text(o);
 	job_done(j);
 }
 
 void
 storage_baseline_history(struct storage *st, store_text_fn fn, void *arg)
 {
-	struct text_job *t = xcalloc(1, sizeof(*t));
+	text_job_start(st, history_work, NULL, fn, arg);
+}
 
-	t->fn = fn;
-	job_start(&t->job, st, history_work, text_answer, text_fini, arg);
+/* --- status and gauges ------------------------------------------------ */
+
+json_t *
+baseline_status(const struct storage *st)
+{
+	json_t *doc = baseline_json(st, st->base->table), *warned, *o, *row;
+	size_t i;
+
+	o = json_object();
+	warned = json_array();
+	json_array_foreach(json_object_get(doc, "effective"), i, row)
+	{
+		if (!json_is_null(json_object_get(row, "warning")))
+			must(json_array_append(warned, row) == 0);
+	}
+	set(o, "revision", json_integer(st->base->policy->revision));
+	set(o, "warnings", warned);
+	json_decref(doc);
+	return o;
+}
+
+/* A label's value: quotes and backslashes are escaped. */
+static void
+label(struct buf *b, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_str(b, "\\");
+		buf_add(b, text, 1);
+	}
+}
+
+static void
+labels(struct buf *b, const char *name, const struct baseline *t, size_t i)
+{
+	static const char *const kinds[] = { "default", "listen", "fmspc" };
+	const struct base_scope *s = &t->policy->v[i / BASE_TEES];
+
+	buf_printf(b, "%s{scope=\"%s%s", name, kinds[s->kind],
+	    s->name[0] == '\0' ? "" : " ");
+	label(b, s->name);
+	buf_printf(b, "\",tee=\"%s\"", tee_name(BASE_TEE(i % BASE_TEES)));
+}
+
+static void
+head(struct buf *b, const char *name, const char *help)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+}
+
+static void
+gauges(const struct baseline *t, struct buf *b)
+{
+	size_t i, n = t->policy->n * BASE_TEES;
+
+	head(b, "larder_baseline_number",
+	    "Evaluation number that is served, by the scope of its rule");
+	for (i = 0; i < n; i++) {
+		labels(b, "larder_baseline_number", t, i);
+		buf_printf(b, "} %u\n", t->pick[i].number);
+	}
+	head(b, "larder_baseline_ends_timestamp_seconds",
+	    "First nextUpdate of what is served, 0 when nothing is");
+	for (i = 0; i < n; i++) {
+		labels(b, "larder_baseline_ends_timestamp_seconds", t, i);
+		buf_printf(b, "} %lld\n", (long long)t->ends_at[i]);
+	}
+	head(b, "larder_baseline_warning",
+	    "1 for what stands between a rule and what it names");
+	for (i = 0; i < n; i++) {
+		if (t->pick[i].warning == BASE_FINE)
+			continue;
+		labels(b, "larder_baseline_warning", t, i);
+		buf_printf(b, ",warning=\"%s\"} 1\n",
+		    base_warning_name(t->pick[i].warning));
+	}
+}
+
+static void
+intel_gauges(const struct baseline *t, struct buf *b)
+{
+	size_t i;
+
+	head(b, "larder_intel_evaluation_number",
+	    "What Intel calls standard and early, 0 when not known");
+	for (i = 0; i < BASE_TEES; i++)
+		buf_printf(b,
+		    "larder_intel_evaluation_number{tee=\"%s\","
+		    "name=\"standard\"} %u\n"
+		    "larder_intel_evaluation_number{tee=\"%s\","
+		    "name=\"early\"} %u\n",
+		    tee_name(BASE_TEE(i)), t->world[i].standard,
+		    tee_name(BASE_TEE(i)), t->world[i].early);
+}
+
+void
+baseline_metrics(struct storage *st, struct buf *b)
+{
+	struct snap *snap;
+
+	must(pthread_mutex_lock(&st->lock) == 0);
+	snap = snap_ref(st->snap);
+	must(pthread_mutex_unlock(&st->lock) == 0);
+	gauges(snap_baseline(snap), b);
+	intel_gauges(snap_baseline(snap), b);
+	snap_unref(snap);
 }

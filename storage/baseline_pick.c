@@ -19,6 +19,7 @@
 
 static const char *const warning_names[BASE_WARNING_N] = {
 	[BASE_NEWER] = "newer",
+	[BASE_UNKNOWN] = "unknown",
 	[BASE_WAITING] = "waiting",
 	[BASE_RETIRED] = "retired",
 	[BASE_HELD] = "held",
@@ -42,6 +43,12 @@ base_known(const struct base_world *w, uint32_t number)
 	return NULL;
 }
 
+static uint32_t
+highest(const struct base_world *w)
+{
+	return w->early > w->standard ? w->early : w->standard;
+}
+
 /* Below the standard one 410, above the early one 404 (pcs-upstream 2). */
 bool
 base_signed(const struct base_world *w, uint32_t number)
@@ -50,8 +57,7 @@ base_signed(const struct base_world *w, uint32_t number)
 
 	if (known != NULL && known->gone)
 		return false;
-	return number >= w->standard &&
-	       number <= (w->early > w->standard ? w->early : w->standard);
+	return number >= w->standard && number <= highest(w);
 }
 
 /* The lowest that Intel signs; 0: nothing is known. */
@@ -73,7 +79,7 @@ lowest_signed(const struct base_world *w)
 static uint32_t
 lagging(const struct base_world *w, uint32_t days, time_t now)
 {
-	uint32_t top = w->early > w->standard ? w->early : w->standard;
+	uint32_t top = highest(w);
 	time_t before = now - (time_t)days * 86400;
 	uint32_t found = 0;
 	size_t i;
@@ -89,7 +95,7 @@ named(const struct base_rule *r, const struct base_world *w, time_t now)
 {
 	switch (r->follow) {
 	case FOLLOW_EARLY:
-		return w->early > w->standard ? w->early : w->standard;
+		return highest(w);
 	case FOLLOW_LAG:
 		return lagging(w, r->lag_days, now);
 	case FOLLOW_PIN:
@@ -159,10 +165,14 @@ base_pick(const struct base_rule *r, const struct base_world *w,
 		return p;
 	p.number = p.wanted = p.named;
 	set = set_of(arg, p.named);
-	if (!base_signed(w, p.named) && w->standard != 0)
+	if (w->standard != 0 && p.named > highest(w)) {
+		p.wanted = w->standard;
+		p.warning = BASE_UNKNOWN;
+	} else if (!base_signed(w, p.named) && w->standard != 0) {
 		pick_retired(&p, r, w, &set, hold_max_s, now);
-	else if (newer_is_out(r, w, p.named))
+	} else if (newer_is_out(r, w, p.named)) {
 		p.warning = BASE_NEWER;
+	}
 	p.number = p.wanted;
 	p.held = p.warning == BASE_HELD;
 	if (p.wanted != p.named)

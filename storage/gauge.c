@@ -3,8 +3,8 @@
  * format.  Any thread.
  */
 #include "config/base/must.h"
+#include "storage/baseline_int.h"
 #include "storage/impact.h"
-#include "storage/store.h"
 
 #include <inttypes.h>
 
@@ -272,5 +272,6 @@ storage_metrics(struct storage *st, struct buf *b)
 	platforms_write(st, b);
 	veks_gauges(st, b);
 	queue_write(st, b);
+	baseline_metrics(st, b);
 	impact_metrics(st, b);
 }

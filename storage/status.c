@@ -1,4 +1,5 @@
 #include "storage/status.h"
+#include "storage/baseline_int.h"
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
@@ -255,12 +256,13 @@ status_work(struct job *j)
 	    (st->veks_changed && veks_count(st, &j->why) != ERR_OK))
 		j->why = (struct why){ 0 };
 	t->text = json_text(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o,"
-				      " s:o, s:I}",
+				      " s:o, s:o, s:I}",
 	    "now", json_time(now), "mode", mode_name[st->config->mode],
 	    "database", status_database(st), "objects", status_objects(st, now),
 	    "missing", status_missing(st), "platforms", status_platforms(st),
 	    "veks", status_veks(st), "registrations", status_registrations(st),
-	    "policies", (json_int_t)atomic_load(&st->n_policies)));
+	    "baseline", baseline_status(st), "policies",
+	    (json_int_t)atomic_load(&st->n_policies)));
 	job_done(j);
 }
 

@@ -116,11 +116,14 @@ loop_new(const char *name)
 	memcpy(l->name, name, len);
 	l->magic = LOOP_MAGIC;
 	l->base = event_base_new();
-	must(l->base != NULL);
+	must(l->base != NULL && event_base_priority_init(l->base, 2) == 0);
 	l->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	must(l->fd != -1);
 	l->wake = event_new(l->base, l->fd, EV_READ | EV_PERSIST, box_cb, l);
-	must(l->wake != NULL && event_add(l->wake, NULL) == 0);
+	/* Messages before all else that is ready: a snapshot that was sent
+	 * before a request came is there when the request is looked at. */
+	must(l->wake != NULL && event_priority_set(l->wake, 0) == 0 &&
+	     event_add(l->wake, NULL) == 0);
 	return l;
 }
 

@@ -251,6 +251,34 @@ status_origins(json_t *origins)
 	table_free(t);
 }
 
+/* What the baseline warns of: one line each. */
+static void
+status_baseline(const json_t *baseline)
+{
+	json_t *rows = json_object_get(baseline, "warnings"), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		printf("baseline    %s %s%s%s%s: number %lld is served, %lld "
+		       "named: %s%s%s\n",
+		    or_dash(text_of(row, "tee")),
+		    text_of(row, "listen") == NULL ? "" : "at ",
+		    text_of(row, "listen") == NULL ? ""
+						   : text_of(row, "listen"),
+		    text_of(row, "listen") == NULL ? "" : " ",
+		    text_of(row, "fmspc") == NULL ? "default"
+						  : text_of(row, "fmspc"),
+		    (long long)num_of(row, "number"),
+		    (long long)num_of(row, "named"),
+		    or_dash(text_of(row, "warning")),
+		    text_of(row, "until") == NULL ? "" : ", until ",
+		    text_of(row, "until") == NULL ? "" : text_of(row, "until"));
+	}
+	if (json_array_size(rows) > 0)
+		putchar('\n');
+}
+
 static void
 status_print(const json_t *doc)
 {
@@ -258,6 +286,7 @@ status_print(const json_t *doc)
 	const json_t *upstream = json_object_get(doc, "upstream");
 
 	status_head(doc, storage, upstream);
+	status_baseline(json_object_get(storage, "baseline"));
 	status_origins(json_object_get(upstream, "origins"));
 	status_objects(json_object_get(storage, "objects"), clock_now());
 	status_missing(json_object_get(storage, "missing"));

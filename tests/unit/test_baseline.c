@@ -140,6 +140,8 @@ static const struct {
 	    15, { { 5, 9 }, { 0 } }, 15, 15, BASE_RETIRED, 35 },
 	{ "its advance is to the lowest that is signed", PIN_A(15), 15, 17, 15,
 	    { { 1, 9, 9 }, { 0 } }, 16, 16, BASE_ADVANCED, 0 },
+	{ "a pin of what was never published", PIN(20), 17, 18, 17,
+	    { { 0, 0, 9 }, { 0 } }, 17, 17, BASE_UNKNOWN, 0 },
 	{ "a pin is known before anything else", PIN(17), 0, 0, 0,
 	    { { 0 }, { 0 } }, 17, 17, BASE_FINE, 0 },
 };
