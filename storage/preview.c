@@ -229,11 +229,15 @@ number_date(const struct storage *st, enum tee tee, uint32_t number)
 }
 
 static const char *
-role_name(const struct number_set *v, uint32_t effective)
+role_name(const struct storage *st, const struct number_set *v,
+    uint32_t effective)
 {
-	if (v->standard)
+	const struct base_world *w =
+	    baseline_world(snap_baseline(st->snap), v->tee);
+
+	if (w->standard != 0 ? v->number == w->standard : v->standard)
 		return "standard";
-	if (v->early)
+	if (w->early != 0 ? v->number == w->early : v->early)
 		return "early";
 	return v->number == effective ? "pinned" : "candidate";
 }
@@ -247,9 +251,9 @@ number_json(struct storage *st, const struct groups *gs,
 
 	groups_sum(gs, v->tee, now, &v->set, &sum);
 	return json_pack("{s:I, s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:b, s:o}",
-	    "number", (json_int_t)v->number, "role", role_name(v, effective),
-	    "effective", v->number == effective, "date",
-	    json_time(number_date(st, v->tee, v->number)), "tcb_date",
+	    "number", (json_int_t)v->number, "role",
+	    role_name(st, v, effective), "effective", v->number == effective,
+	    "date", json_time(number_date(st, v->tee, v->number)), "tcb_date",
 	    json_time(v->info->facts.tcbinfo->levels[0].tcb_date), "statuses",
 	    impact_counts_json(sum.after), "fall", (json_int_t)sum.fall,
 	    "refetch_helps", (json_int_t)sum.refetch, "identity",

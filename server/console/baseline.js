@@ -109,9 +109,9 @@ function effectiveCard(data, now) {
         ''],
       list.map((e) => {
         const facts = numberFacts(data, e.tee, e.number);
-        return h('tr', null, h('td', null, e.listen ?? 'all'),
+        return h('tr', null, h('td', null, e.listen ?? 'any'),
           h('td', null, e.tee.toUpperCase()),
-          h('th', { scope: 'row' }, e.fmspc ?? 'all'),
+          h('th', { scope: 'row' }, e.fmspc ?? 'any other'),
           h('td', { class: 'num' }, e.number || '–'),
           h('td', null, e.rule ?? '–'),
           h('td', null, day(facts?.recovered_at)),
@@ -129,7 +129,8 @@ function cellWords(scope, row) {
   if (row.fall > 0) {
     return h('span', { class: 'fall' }, `▼ ${row.fall} would fall`);
   }
-  return h('span', { class: 'muted' }, scope.platforms === 0 ? 'no platform'
+  return h('span', { class: 'muted' }, scope.platforms === 0
+    ? scope.tee === 'tdx' ? 'no quote seen yet' : 'no platform'
     : row.effective ? 'served now' : 'none falls');
 }
 
@@ -216,7 +217,10 @@ function pickedCard(data, page) {
         row.refetch_helps > 0 ? ` New certificates would mend ` +
           `${row.refetch_helps} of them.` : '') : null,
       row.examples.length === 0
-        ? h('p', { class: 'muted' }, 'Every platform would be in good standing.')
+        ? h('p', { class: 'muted' }, scope.platforms > 0
+          ? 'Every platform would be in good standing.'
+          : 'No platform to judge. What a TDX module can prove is learned ' +
+            'from the quotes that are verified here.')
         : h('ul', { class: 'examples' }, row.examples.map(example)));
   }
   return h('p', { class: 'muted' }, 'Choose a cell to see what the ' +
@@ -234,17 +238,18 @@ function impactCard(data, page) {
       'the platforms against what is served now.'),
     numbers.length === 0
       ? empty('No platform is known, or no TCB info is held to judge by.')
-      : [matrixTable(data, numbers, page), legend(), pickedCard(data, page)],
+      : [matrixTable(data, numbers, page), legend(data), pickedCard(data, page)],
     missing.length > 0 ? h('p', { class: 'note warn' }, 'Not held, so not ' +
       `shown: ${missing.map((m) => `${m.key} (${m.reason})`).join(', ')}.`)
       : null);
 }
 
-function legend() {
-  return h('p', { class: 'legend' }, ['UpToDate', 'SWHardeningNeeded',
-    'ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded', 'OutOfDate',
-    'OutOfDateConfigurationNeeded', 'Revoked', 'NotSupported', 'Unknown']
-    .map((s) => [h('span', { class: `key part ${STATUS[s]}` }), s]));
+function legend(data) {
+  const used = new Set(data.impact.fmspcs.flatMap((s) =>
+    s.numbers.flatMap((n) => entries(n.statuses).map(([name]) => name))));
+  return h('p', { class: 'legend' }, Object.keys(STATUS)
+    .filter((s) => used.has(s)).map((s) => h('span', { class: 'entry' },
+      h('span', { class: `key part ${STATUS[s]}` }), s)));
 }
 
 export function render(data, page) {

@@ -88,6 +88,8 @@ class Change {
       this.shown.text === JSON.stringify([this.verb, this.body()]);
   }
 
+  // For what is chosen.  While somebody types nothing is drawn anew, or the
+  // caret and the next click would be lost.
   set(values) {
     Object.assign(this, values);
     this.draw();
@@ -106,7 +108,10 @@ class Change {
     } else if (this.verb === 'lag') {
       rows.push(field('Days', h('input', { id: 'c-days', type: 'number',
         min: '0', max: '3650', value: this.days,
-        onchange: (e) => this.set({ days: e.target.value }) }),
+        oninput: (e) => {
+          this.days = e.target.value;
+          this.buttons();
+        } }),
       'Counted from the day of the recovery event.'));
     } else if (this.verb !== 'rollback') {
       rows.push(field('Number', select('c-number', numbers.map((n) =>
@@ -209,9 +214,8 @@ class Change {
       h('input', { type: 'checkbox', id: 'c-force', checked: this.force,
         onchange: (e) => this.set({ force: e.target.checked }) }),
       ' Do it all the same') : null,
-    this.current() || this.shown.refused ? null
-      : h('p', { class: 'muted' }, 'The form has changed since: preview it ' +
-        'again.'));
+    h('p', { class: 'muted', id: 'c-changed', hidden: true },
+      'The form has changed since: preview it again.'));
   }
 
   buttons() {
@@ -221,7 +225,8 @@ class Change {
     if (!look) return;
     look.disabled = this.busy || !said;
     apply.disabled = this.busy || !said || !this.current();
-    if (this.shown && !this.current()) apply.disabled = true;
+    const changed = byId('c-changed');
+    if (changed) changed.hidden = this.shown.refused || this.current();
   }
 
   draw() {

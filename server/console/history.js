@@ -3,7 +3,7 @@
 import { get } from './api.js';
 import { chip, empty, h, table } from './dom.js';
 import { at, when } from './time.js';
-import { counts, ruleText, scopeText } from './baseline.js';
+import { bar, counts, ruleText, scopeText } from './baseline.js';
 
 export const title = 'Changes';
 
@@ -32,15 +32,24 @@ function rules(policy) {
     h('li', null, h('b', null, k), `: ${v}`)));
 }
 
+function impact(i) {
+  if (!i) return '–';
+  if (JSON.stringify(i.before) === JSON.stringify(i.after)) {
+    return [bar(i.after), h('span', { class: 'muted' }, 'none changes: '),
+      counts(i.after)];
+  }
+  return [bar(i.before), bar(i.after), counts(i.before),
+    h('span', { class: 'arrow', 'aria-label': 'becomes' }, '→'),
+    counts(i.after)];
+}
+
 function row(c, now) {
   return h('tr', null, h('td', { class: 'num' }, c.revision),
-    h('td', null, when(c.at, now)), h('td', null, c.who || '–'),
+    h('td', { class: 'whole' }, when(c.at, now)), h('td', null, c.who || '–'),
     h('td', null, chip('none', c.verb)),
     h('th', { scope: 'row', class: 'wide' }, c.reason),
     h('td', null, rules(c.before)), h('td', null, rules(c.after)),
-    h('td', null, c.impact
-      ? [counts(c.impact.before), h('span', { class: 'arrow',
-        'aria-label': 'becomes' }, '→'), counts(c.impact.after)] : '–'));
+    h('td', null, impact(c.impact)));
 }
 
 export function render({ changes, now: text }) {

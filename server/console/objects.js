@@ -212,9 +212,9 @@ export function render(data, page) {
     groupRows(g, objects, scale, now, page));
   return h('section', { class: 'card' }, h('h2', null, 'Cached objects'),
     h('p', { class: 'legend' },
-      h('span', { class: 'key life good' }), 'from issue to nextUpdate',
-      h('span', { class: 'key due' }), 'next refresh',
-      h('span', { class: 'key now' }), 'today'),
+      [['life good', 'from issue to nextUpdate'], ['due', 'next refresh'],
+        ['now', 'today']].map(([c, text]) => h('span', { class: 'entry' },
+        h('span', { class: `key ${c}` }), text))),
     tools(data.objects, page),
     rows.length === 0 ? empty('No such object is held.')
       : h('div', { class: 'scroll' }, h('table', { class: 'timeline' },

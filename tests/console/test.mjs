@@ -287,6 +287,25 @@ async function byKeyboardAlone() {
 
 // --- how it looks -----------------------------------------------------------
 
+async function look(page, name, scheme, least, fullPage) {
+  const odd = (await page.evaluate(() => document.body.innerText))
+    .match(/undefined|NaN|null|\[object/);
+  same(odd, null, 'a value that is none');
+  const found = await layout(page);
+  const { n, found: pale } = await contrasts(page);
+  const png = await page.screenshot({ fullPage });
+  fs.writeFileSync(path.join(SHOTS, `${name}.png`), png);
+  const seen = await picture(browser, png);
+  same(found, [], 'layout');
+  same(pale, [], 'contrast');
+  assert(n >= least, `only ${n} texts`);
+  same(page.wrong, [], 'complaints');
+  assert(seen.colours > 40 && seen.most < 0.97, `blank: ${JSON.stringify(
+    seen)}`);
+  assert(scheme === 'light' ? seen.light > 0.5 : seen.light < 0.3,
+    `not ${scheme}: ${seen.light}`);
+}
+
 async function looks(view, scheme, width) {
   const page = await open(browser, { colorScheme: scheme,
     viewport: { width, height: 800 } });
@@ -300,26 +319,27 @@ async function looks(view, scheme, width) {
     await page.click('[data-key="identity/qve/4/standard"]');
     await page.waitForSelector('.details table');
   }
-  if (view === 'baseline') await page.locator('.cellbutton').last().click();
+  if (view === 'baseline') {
+    await page.click('[data-key="90C06F000000/sgx/18"]');
+  }
   await page.mouse.move(0, 0);
   await page.evaluate(() => document.activeElement.blur());
-  const odd = (await page.evaluate(() => document.body.innerText))
-    .match(/undefined|NaN|null|\[object/);
-  same(odd, null, 'a value that is none');
-  const found = await layout(page);
-  const { n, found: pale } = await contrasts(page);
-  const png = await page.screenshot({ fullPage: true });
-  const name = `${view}-${scheme}${width < 600 ? '-narrow' : ''}.png`;
-  fs.writeFileSync(path.join(SHOTS, name), png);
-  const seen = await picture(browser, png);
-  same(found, [], 'layout');
-  same(pale, [], 'contrast');
-  assert(n > (view === 'signin' ? 5 : 9), `only ${n} texts`);
-  same(page.wrong, [], 'complaints');
-  assert(seen.colours > 40 && seen.most < 0.97, `blank: ${JSON.stringify(
-    seen)}`);
-  assert(scheme === 'light' ? seen.light > 0.8 : seen.light < 0.3,
-    `not ${scheme}: ${seen.light}`);
+  await look(page, `${view}-${scheme}${width < 600 ? '-narrow' : ''}`, scheme,
+    view === 'signin' ? 6 : 10, true);
+  await page.context().close();
+}
+
+// The dialog, with a refused change in it, lies over the page.
+async function theDialogLooks(scheme) {
+  const page = await open(browser, { colorScheme: scheme,
+    viewport: { width: 1280, height: 900 } });
+  await signIn(page, 'baseline');
+  await page.click('[data-key="00606A000000/sgx/18"]');
+  await page.click('[data-key=promote]');
+  await page.fill('#c-reason', 'The BIOS update is rolled out.');
+  await page.click('#c-preview');
+  await page.waitForSelector('#dialog [role=alert]');
+  await look(page, `change-${scheme}`, scheme, 20, false);
   await page.context().close();
 }
 
@@ -347,6 +367,10 @@ for (const view of ['signin', ...VIEWS]) {
     tests.push([`${view} in ${scheme}`, () => looks(view, scheme, 1280)]);
   }
   tests.push([`${view} on a phone`, () => looks(view, 'light', 390)]);
+}
+
+for (const scheme of ['light', 'dark']) {
+  tests.push([`the dialog in ${scheme}`, () => theDialogLooks(scheme)]);
 }
 
 let passed = 0;
