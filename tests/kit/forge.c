@@ -3,7 +3,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/mutant.h"
-#include "tests/kit/vset.h"
+#include "tests/kit/vcase.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -79,29 +79,24 @@ forge_fini(struct forge *f)
 	free(f->serial);
 }
 
-static struct intel_set *
-forge_set(const struct forge *f, const struct anchors *anchors)
+struct vset *
+forge_pieces(const struct forge *f)
 {
 	struct pki_doc t = pki_tcbinfo(f->pki, &f->ti);
 	struct pki_doc d = pki_identity(f->pki, &f->id);
-	struct blob *root_crl = pki_crl(f->pki, &f->root);
-	struct blob *pck_crl = pki_crl(f->pki, &f->pck);
-	struct blob *ca = pki_chain_pem(f->pki, f->crl_chain);
-	struct intel_bytes in = { .tcb_info = blob_span(t.body),
-		.tcb_info_chain = blob_span(t.chain),
-		.qe_identity = blob_span(d.body),
-		.qe_identity_chain = blob_span(d.chain),
-		.root_crl = blob_span(root_crl),
-		.pck_crl = blob_span(pck_crl),
-		.pck_crl_chain = blob_span(ca) };
-	struct intel_set *set = intel_set_read(&in, anchors);
+	struct vset *v = xcalloc(1, sizeof(*v));
 
-	blob_unref(root_crl);
-	blob_unref(pck_crl);
-	blob_unref(ca);
+	v->anchors = anchors_of(pki_root_spki_hex(f->pki));
+	v->tcb_info = blob_ref(t.body);
+	v->tcb_chain = blob_ref(t.chain);
+	v->identity = blob_ref(d.body);
+	v->identity_chain = blob_ref(d.chain);
+	v->root_crl = pki_crl(f->pki, &f->root);
+	v->pck_crl = pki_crl(f->pki, &f->pck);
+	v->pck_crl_chain = pki_chain_pem(f->pki, f->crl_chain);
 	pki_doc_fini(&t);
 	pki_doc_fini(&d);
-	return set;
+	return v;
 }
 
 static void
@@ -137,11 +132,12 @@ verdict_is(const char *name, const struct verdict *v, const struct want *w)
 void
 forge_judge(const char *name, const struct forge *f, const struct want *w)
 {
-	struct anchors *anchors = anchors_of(pki_root_spki_hex(f->pki));
+	struct vset *pieces = forge_pieces(f);
+	struct intel_bytes in = vcase_bytes(pieces);
 	struct blob *bytes = kit_quote(f->pki, &f->q);
 	struct require require;
-	struct appraisal a = { .intel = anchors,
-		.set = forge_set(f, anchors),
+	struct appraisal a = { .intel = pieces->anchors,
+		.set = intel_set_read(&in, pieces->anchors),
 		.require = { &require, NULL },
 		.hint = AMD_PRODUCT_N,
 		.at = f->at };
@@ -163,7 +159,7 @@ forge_judge(const char *name, const struct forge *f, const struct want *w)
 	intel_set_unref(a.set);
 	require_fini(&require);
 	blob_unref(bytes);
-	anchors_free(anchors);
+	vset_free(pieces);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "server/appraise/verify.h"
 #include "tests/kit/quote.h"
+#include "tests/kit/vset.h"
 
 #define FORGE_FMSPC "900000000000"
 #define FORGE_NOW   1780272000
@@ -44,6 +45,8 @@ struct want {
 	const char *time;   /* likewise */
 	bool valid;
 };
+/* The collateral alone, with its anchors; vset_free(). */
+struct vset *forge_pieces(const struct forge *);
 /* Make it, judge it, and end the test unless the verdict is as wanted. */
 void forge_judge(const char *name, const struct forge *, const struct want *);
 

@@ -125,7 +125,7 @@ jwt_openssl_holds(const json_t *set, const struct blob *token)
 		 BN_bin2bn((const unsigned char *)raw.p, 32, NULL),
 		 BN_bin2bn((const unsigned char *)raw.p + 32, 32, NULL)) == 1);
 	must((n = i2d_ECDSA_SIG(sig, &der)) > 0);
-	part[1][-1] = '.';
+	part[0][strlen(part[0])] = '.';
 	ok = EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
 	     EVP_DigestVerify(md, der, (size_t)n,
 		 (const unsigned char *)part[0], len) == 1;

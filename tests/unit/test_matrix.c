@@ -1,13 +1,16 @@
 /*
- * The one-bit matrix: for every recorded case that is genuine, each signed or
- * bound field of the evidence and of its collateral changed in one bit is
- * rejected, and the first reason names the check that must notice.
+ * The one-bit matrix: for every recorded case that is genuine, and for made
+ * ones of every kind, each signed or bound field of the evidence and of its
+ * collateral changed in one bit is rejected, and the first reason names the
+ * check that must notice.
  */
 #include "server/appraise/verify.h"
 
 #include "config/base/must.h"
+#include "tests/kit/forge.h"
 #include "tests/kit/mutant.h"
 #include "tests/kit/scase.h"
+#include "tests/kit/snp_made.h"
 #include "tests/kit/vcase.h"
 #include "tests/kit/vectors.h"
 
@@ -152,7 +155,7 @@ matrix_quote(const struct vcase *c, unsigned salt, unsigned every)
 }
 
 static const char *const tees[] = { "sgx", "tdx" };
-#define EVERY 12 /* of some hundred fields of collateral */
+#define EVERY 20 /* of some hundred fields of collateral */
 
 START_TEST(test_real_quotes)
 {
@@ -211,6 +214,7 @@ END_TEST
 	"SNP_ERR_CERT_FORMAT SNP_ERR_KEY_KIND_MISMATCH SNP_ERR_CHAIN "         \
 	"SNP_ERR_CERT_PRODUCT"
 #define CHAIN_CHECKS "SNP_ERR_CERT_FORMAT SNP_ERR_CHAIN"
+#define CRL_CHECKS   "SNP_ERR_CRL_FORMAT SNP_ERR_CRL_ISSUER SNP_ERR_CRL_SIGNATURE"
 
 static void
 matrix_evidence(struct bench *b, const struct scase *c, struct mutants *m)
@@ -261,11 +265,132 @@ out:
 }
 END_TEST
 
+/* The one genuine list, at a time when the report's key is valid, too. */
+START_TEST(test_report_with_its_list)
+{
+	struct blob *crl = vector_read("snp/crl/genoa.vcek.crl.der");
+	struct scase c;
+	struct bench b = { .name = "genoa with its list",
+		.a = { .require = { &defaults, NULL },
+		    .at = 1785211643, /* thisUpdate */
+		    .hint = AMD_PRODUCT_N } };
+	struct mutants m = { try_collateral, &b, 0, 0, 0 };
+
+	scase_load("genoa-v3-aci", &c);
+	b.evidence = blob_span(c.report);
+	b.snp = (struct snp_bytes){ .vek = blob_span(c.vek),
+		.chain = blob_span(c.chain),
+		.crl = blob_span(crl) };
+	b.pins = &c.pins;
+	b.piece = &b.snp.crl;
+	for (m.salt = 0; m.salt < 8; m.salt++)
+		mutants_crl(&m, "crl", CRL_CHECKS, b.snp.crl);
+	ck_assert_uint_ge(b.n, 64);
+	scase_fini(&c);
+	blob_unref(crl);
+}
+END_TEST
+
+/* --- made evidence: what the vectors have none of ---------------------- */
+
+static const struct {
+	const char *name;
+	enum tee tee;
+	unsigned version, body_type;
+} made_quotes[] = {
+	{ "v3", TEE_SGX, 3, 0 },
+	{ "v4 sgx", TEE_SGX, 4, 0 },
+	{ "v5 sgx", TEE_SGX, 5, 1 },
+	{ "v4 tdx", TEE_TDX, 4, 0 },
+	{ "v5 td 1.0", TEE_TDX, 5, 2 },
+	{ "v5 td 1.5", TEE_TDX, 5, 3 },
+	{ "v5 td 1.5 extended", TEE_TDX, 5, 4 },
+};
+
+START_TEST(test_made_quotes)
+{
+	struct pki *pki = pki_new("matrix", FORGE_NOW);
+	struct vset *set;
+	struct vcase c = { .at = FORGE_NOW + 60 };
+	struct forge f;
+
+	forge_init(&f, pki, made_quotes[_i].tee);
+	f.q.version = made_quotes[_i].version;
+	f.q.body_type = made_quotes[_i].body_type;
+	set = forge_pieces(&f);
+	c.set = set;
+	c.quote = kit_quote(pki, &f.q);
+	snprintf(c.name, sizeof(c.name), "%s", made_quotes[_i].name);
+	ck_assert_uint_gt(matrix_quote(&c, (unsigned)_i, 1), 180);
+	ck_assert_uint_gt(matrix_quote(&c, 50 + (unsigned)_i, 8), 60);
+	vcase_fini(&c);
+	pki_free(pki);
+}
+END_TEST
+
+/* Every product with a VCEK and with a VLEK, versions 2 to 5. */
+START_TEST(test_made_reports)
+{
+	struct pki_amd *pki = pki_amd_new("matrix", FORGE_NOW);
+	struct amd_anchors pins = pki_amd_anchors();
+	enum amd_product product = (enum amd_product)(_i / 2);
+	enum amd_side side = _i % 2 == 0 ? AMD_VCEK : AMD_VLEK;
+	struct pki_vek v = { .product = product,
+		.side = side,
+		.spl = { product == AMD_TURIN, 4, 1, 24, 219 } };
+	struct pki_amd_chain chain = { .product = product, .side = side };
+	struct pki_amd_crl list = { .product = product, .side = side };
+	struct blob *vek, *pem, *crl, *report;
+	struct bench b = { .name = "made report",
+		.a = { .require = { &defaults, NULL },
+		    .at = FORGE_NOW + 60,
+		    .hint = AMD_PRODUCT_N },
+		.pins = &pins };
+	struct mutants m = { try_evidence, &b, (unsigned)_i, 0, 0 };
+	struct snp_report r;
+	struct snp_set *set;
+	uint32_t version;
+
+	memset(v.hwid, 0x5a, amd_hwid_len(product));
+	vek = pki_vek(pki, &v);
+	pem = pki_amd_chain(pki, &chain);
+	crl = pki_amd_crl(pki, &list);
+	b.snp = (struct snp_bytes){ blob_span(vek), blob_span(pem),
+		blob_span(crl) };
+	set = snp_set_read(&b.snp, &pins);
+	b.a.snp_set = set;
+	for (version = 2; version <= 5; version++) {
+		r = snp_made_report(&v, version);
+		report = snp_made(pki, &v, &r);
+		mutants_report(&m, blob_span(report), side == AMD_VLEK);
+		if (version < 5)
+			blob_unref(report);
+	}
+	b.a.snp_set = NULL;
+	m.fn = try_collateral;
+	b.evidence = blob_span(report);
+	b.piece = &b.snp.vek;
+	mutants_cert(&m, "vek", VEK_CHECKS, b.snp.vek);
+	b.piece = &b.snp.chain;
+	mutants_chain(&m, "chain", CHAIN_CHECKS, b.snp.chain);
+	b.piece = &b.snp.crl;
+	mutants_crl(&m, "crl", CRL_CHECKS, b.snp.crl);
+	ck_assert_uint_gt(b.n, 150);
+	snp_set_unref(set);
+	blob_unref(report);
+	blob_unref(vek);
+	blob_unref(pem);
+	blob_unref(crl);
+	pki_amd_anchors_drop(&pins);
+	pki_amd_free(pki);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("matrix");
-	TCase *tc = tcase_create("vectors");
+	TCase *tc = tcase_create("vectors"), *made = tcase_create("made");
 	SRunner *r = srunner_create(s);
 	int failed;
 
@@ -276,10 +401,16 @@ main(void)
 		tcase_add_loop_test(tc, test_synthetic_quotes, 0, 2);
 		tcase_add_loop_test(tc, test_every_field, 0, 3);
 		tcase_add_loop_test(tc, test_reports, 0, (int)scase_n);
+		tcase_add_test(tc, test_report_with_its_list);
+		suite_add_tcase(s, tc);
 	} else {
-		vectors_skipped(7 + (unsigned)scase_n);
+		vectors_skipped(8 + (unsigned)scase_n);
 	}
-	suite_add_tcase(s, tc);
+	tcase_set_timeout(made, 120);
+	tcase_add_loop_test(made, test_made_quotes, 0,
+	    (int)(sizeof(made_quotes) / sizeof(made_quotes[0])));
+	tcase_add_loop_test(made, test_made_reports, 0, 2 * AMD_PRODUCT_N);
+	suite_add_tcase(s, made);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
