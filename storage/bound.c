@@ -1,6 +1,6 @@
 #include "storage/bound.h"
 
-#include "config/base/must.h"
+#include "config/base/metric.h"
 #include "storage/fleet.h"
 
 static bool
@@ -58,6 +58,7 @@ bound_platforms(struct storage *st, struct why *why)
 		return e;
 	b->known = false;
 	st->recount = true;
+	metric_add(M_FORGOTTEN_PLATFORMS, (uint64_t)excess);
 	return st->ops->run(st->db, SQL_PLATFORM_BOUND, VALS(db_int(excess)),
 	    platform_gone, st, NULL, why);
 }
@@ -74,6 +75,7 @@ bound_vceks(struct storage *st, struct why *why)
 		return e;
 	b->known = false;
 	st->veks_changed = true;
+	metric_add(M_FORGOTTEN_VCEKS, (uint64_t)excess);
 	return st->ops->run(st->db, SQL_VEK_BOUND, VALS(db_int(excess)), NULL,
 	    NULL, NULL, why);
 }

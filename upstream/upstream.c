@@ -534,6 +534,8 @@ reload_run(struct msg *m)
 	/* Other mirrors may have what the old ones had not. */
 	negative_free(up->negative);
 	up->negative = negative_new(NEGATIVE_MAX);
+	again_free(up->again);
+	up->again = up->flights.again = again_new(AGAIN_MAX);
 	plan_tick(up->plan, NULL);
 	call_free(c);
 }

@@ -559,6 +559,22 @@ kit_vek(struct kit *k, const struct coll_key *key)
 }
 
 static void
+vlek_fn(struct kit *k, void *arg)
+{
+	const struct coll_key *key = ((struct call *)arg)->key;
+
+	storage_vlek(k->st, key->product, key->tcb, on_coll, k);
+}
+
+enum err
+kit_vlek(struct kit *k, enum amd_product product, struct amd_tcb tcb)
+{
+	const struct coll_key key = { .product = product, .tcb = tcb };
+
+	return call(k, vlek_fn, &(struct call){ .key = &key });
+}
+
+static void
 veks_fn(struct kit *k, void *arg)
 {
 	struct call *c = arg;

@@ -66,6 +66,8 @@ enum err kit_policy_put(struct kit *, const char *json);
 enum err kit_policy_get(struct kit *, const char *fmspc);
 enum err kit_vek(struct kit *, const struct coll_key *);
 enum err kit_veks(struct kit *, struct span hwid);
+/* Whoever's it is: storage_vlek(). */
+enum err kit_vlek(struct kit *, enum amd_product, struct amd_tcb);
 enum err kit_sync(struct kit *);
 enum err kit_status(struct kit *);
 enum err kit_explain(struct kit *, const char *what);

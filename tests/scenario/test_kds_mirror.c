@@ -4,6 +4,7 @@
  */
 #include "config/base/clock.h"
 #include "config/base/enc.h"
+#include "config/base/mbox.h"
 #include "tests/kit/house.h"
 
 #include <check.h>
@@ -342,6 +343,82 @@ START_TEST(test_a_product_without_a_root_is_not_there)
 }
 END_TEST
 
+/* --- VLEKs: by import alone ------------------------------------------- */
+
+struct give {
+	struct msg msg;
+	struct loop *loop;
+	struct coll_raw raw;
+	enum err err;
+};
+
+static void
+give_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
+{
+	struct give *g = arg;
+
+	(void)why;
+	(void)coll;
+	g->err = e;
+	loop_stop(g->loop);
+}
+
+static void
+give_run(struct msg *m)
+{
+	struct give *g = msg_of(m, struct give, msg);
+
+	storage_admit(h.storage, &g->raw, give_cb, g);
+}
+
+/* As an import does. */
+static void
+give_vlek(const char *csp_id)
+{
+	struct pki_vek spec = { .product = AMD_MILAN,
+		.side = AMD_VLEK,
+		.spl = { .bl = 4, .snp = 24, .ucode = 219 },
+		.csp_id = csp_id };
+	struct blob *der = pki_vek(sim_amd(h.sim), &spec);
+	struct give g = { .loop = loop_new("give") };
+
+	g.raw.key =
+	    key_vlek(AMD_MILAN, csp_id, amd_tcb_of(AMD_MILAN, spec.spl));
+	g.raw.body = blob_span(der);
+	g.raw.source = "import:test";
+	g.raw.fetched_at = clock_now();
+	msg_send(g.loop, &g.msg, give_run);
+	loop_run(g.loop);
+	loop_free(g.loop);
+	ck_assert_int_eq(g.err, ERR_OK);
+	blob_unref(der);
+}
+
+#define VLEK "/vlek/v1/Milan/cert?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219"
+
+START_TEST(test_a_vlek_that_was_imported_is_served)
+{
+	struct edge_reply r, named;
+
+	expect_get(&h, "/vlek/v1/Milan/cert_chain", 200, NULL);
+	expect_get(&h, VLEK, 404, "not-cached");
+	give_vlek("CN=one.example.com");
+	r = house_get(&h, VLEK);
+	ck_assert_int_eq(r.status, 200);
+	expect_header(&r, "Content-Type", "application/pkix-cert");
+	named = house_get(&h, VLEK "&cspID=CN%3Done.example.com");
+	ck_assert_int_eq(named.status, 200);
+	ck_assert(house_same_body(&r, &named));
+	edge_reply_free(&r);
+	edge_reply_free(&named);
+	expect_get(&h, VLEK "&cspID=CN%3Dtwo.example.com", 404, "not-cached");
+	give_vlek("CN=two.example.com");
+	expect_get(&h, VLEK, 404, "not-cached");
+	expect_get(&h, VLEK "&cspID=CN%3Dtwo.example.com", 200, NULL);
+	ck_assert_uint_eq(sim_count(h.sim, "/vlek/v1/*/cert[?]*"), 0);
+}
+END_TEST
+
 /* --- upstream in trouble ---------------------------------------------- */
 
 START_TEST(test_upstreams_404_is_ours)
@@ -574,6 +651,7 @@ main(void)
 	tcase_add_loop_test(t, test_what_cannot_be_is_refused_without_asking, 0,
 	    N(refused));
 	tcase_add_test(t, test_a_product_without_a_root_is_not_there);
+	tcase_add_test(t, test_a_vlek_that_was_imported_is_served);
 	tcase_add_test(t, test_upstreams_404_is_ours);
 	tcase_add_test(t, test_a_404_for_a_known_chip_is_doubted_sooner);
 	tcase_add_loop_test(t, test_azure_gets_three_certificates, 0,

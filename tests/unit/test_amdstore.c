@@ -157,6 +157,29 @@ START_TEST(test_a_vlek_is_held_by_its_provider)
 }
 END_TEST
 
+/* amd-kds 8.1: without cspID, exactly one has to match. */
+START_TEST(test_a_vlek_is_found_without_its_providers_name)
+{
+	struct pki_vek spec = { .product = AMD_MILAN,
+		.side = AMD_VLEK,
+		.spl = { .bl = 4, .snp = 24, .ucode = 219 } };
+	struct amd_tcb tcb = amd_tcb_of(spec.product, spec.spl), low = tcb;
+
+	low.b[7]--;
+	kit_amd_chain_ok(&kit, AMD_MILAN, AMD_VLEK);
+	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, tcb), ERR_NOT_CACHED);
+	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, tcb), ERR_OK);
+	ck_assert_str_eq(kit.coll->key.csp_id, "CN=cc-test.example.com");
+	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, low), ERR_NOT_CACHED);
+	ck_assert_int_eq(kit_vlek(&kit, AMD_GENOA, tcb), ERR_NOT_CACHED);
+	spec.csp_id = "CN=another";
+	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, tcb), ERR_NOT_CACHED);
+	ck_assert_ptr_nonnull(strstr(kit.why.text, "cspID"));
+}
+END_TEST
+
 /* amd-kds 3.5 */
 START_TEST(test_another_issue_of_a_vcek_replaces_it)
 {
@@ -1014,6 +1037,7 @@ suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_each_kind_is_held_in_the_form_it_is_served_in);
 	tcase_add_test(t, test_a_vlek_is_held_by_its_provider);
+	tcase_add_test(t, test_a_vlek_is_found_without_its_providers_name);
 	tcase_add_test(t, test_another_issue_of_a_vcek_replaces_it);
 	tcase_add_test(t, test_not_before_may_lie_five_minutes_ahead);
 	tcase_add_test(t, test_a_vcek_that_lies_is_refused);
