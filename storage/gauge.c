@@ -220,6 +220,9 @@ veks_gauges(struct storage *st, struct buf *b)
 			    amd_side_name(sides[i]),
 			    amd_product_name((enum amd_product)p),
 			    atomic_load(&st->n_veks[sides[i]][p]));
+	gauge(b, "larder_vlek_end_timestamp_seconds", "gauge",
+	    "When the first provider's newest VLEK ends; 0: none is held",
+	    (uint64_t)atomic_load(&st->vlek_end));
 	gauge(b, "larder_vek_hits_total", "counter",
 	    "VCEK and VLEK look-ups answered from memory", vs.hits);
 	gauge(b, "larder_vek_misses_total", "counter",

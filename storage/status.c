@@ -227,11 +227,12 @@ status_veks(const struct storage *st)
 {
 	struct vekcache_stats vs = vekcache_stats(st->vekcache);
 
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "stored",
-	    status_veks_stored(st), "in_memory", (json_int_t)vs.veks, "bytes",
-	    (json_int_t)vs.bytes, "bytes_max", (json_int_t)vs.limit, "hits",
-	    (json_int_t)vs.hits, "misses", (json_int_t)vs.misses, "evicted",
-	    (json_int_t)vs.evicted, "trimmed",
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "stored", status_veks_stored(st), "vleks_end",
+	    json_time(atomic_load(&st->vlek_end)), "in_memory",
+	    (json_int_t)vs.veks, "bytes", (json_int_t)vs.bytes, "bytes_max",
+	    (json_int_t)vs.limit, "hits", (json_int_t)vs.hits, "misses",
+	    (json_int_t)vs.misses, "evicted", (json_int_t)vs.evicted, "trimmed",
 	    (json_int_t)atomic_load(&st->veks_trimmed));
 }
 

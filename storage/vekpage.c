@@ -59,8 +59,7 @@ page_work(struct job *j)
 	struct page_job *p = msg_of(j, struct page_job, job);
 	enum err e;
 
-	/* What waits to be written is held, too. */
-	store_flush(j->st);
+	veks_settle(j->st);
 	if ((e = store_read(j->st, SQL_VEK_PAGE,
 		 VALS(db_int(p->after), db_int(VEK_PAGE)), page_row, p,
 		 &j->why)) != ERR_OK) {

@@ -232,9 +232,20 @@ count_row(void *arg, const struct db_val *col)
 	return true;
 }
 
+/* VLEKs come by import alone, so somebody has to know when they end. */
+static bool
+vlek_end_row(void *arg, const struct db_val *col)
+{
+	struct storage *st = arg;
+
+	atomic_store(&st->vlek_end, col[0].i);
+	return false;
+}
+
 enum err
 veks_count(struct storage *st, struct why *why)
 {
+	enum err e;
 	int i;
 
 	for (i = 0; i < AMD_PRODUCT_N; i++) {
@@ -242,7 +253,10 @@ veks_count(struct storage *st, struct why *why)
 		atomic_store(&st->n_veks[AMD_VLEK][i], 0);
 	}
 	st->veks_changed = false;
-	return store_read(st, SQL_VEK_COUNT, NULL, 0, count_row, st, why);
+	if ((e = store_read(st, SQL_VEK_COUNT, NULL, 0, count_row, st, why)) !=
+	    ERR_OK)
+		return e;
+	return store_read(st, SQL_VLEK_END, NULL, 0, vlek_end_row, st, why);
 }
 
 int64_t
@@ -258,6 +272,13 @@ veks_stored(const struct storage *st)
 }
 
 /* --- reading ---------------------------------------------------------- */
+
+void
+veks_settle(struct storage *st)
+{
+	if (st->unsaved != NULL)
+		store_flush(st);
+}
 
 struct vek_row {
 	const struct coll_key *key;
@@ -342,8 +363,7 @@ veks_load(struct storage *st, const struct coll_key *key, struct coll **out,
 	struct vek_cols cols;
 	enum err e;
 
-	/* What waits to be written is held, too. */
-	store_flush(st);
+	veks_settle(st);
 	cols_of(key, &cols);
 	if ((e = store_read(st, SQL_VEK_GET,
 		 VALS(cols.side, cols.product, cols.who, cols.tcb), vek_row,
@@ -402,7 +422,7 @@ veks_of(struct storage *st, struct span hwid, struct vek_held **out, size_t *n,
 	size_t i, len = 0, kept = 0;
 	enum err e;
 
-	store_flush(st);
+	veks_settle(st);
 	if ((e = held_read(st, hwid, &v, &len, why)) != ERR_OK)
 		return e;
 	for (i = 0; i < len; i++)

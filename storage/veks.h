@@ -26,6 +26,8 @@ enum err veks_count(struct storage *, struct why *) MUST_CHECK;
 /* As counted last. */
 int64_t veks_stored(const struct storage *);
 
+/* What waits to be written is held, too: write it before rows are read. */
+void veks_settle(struct storage *);
 /* Reads a row through the gate; as storage_vek(). */
 enum err veks_load(struct storage *, const struct coll_key *, struct coll **out,
     struct why *) MUST_CHECK;

@@ -40,7 +40,7 @@ vlek_work(struct job *j)
 	enum err e;
 
 	amd_tcb_write(v->tcb, tcbm);
-	store_flush(j->st);
+	veks_settle(j->st);
 	e = store_read(j->st, SQL_VLEK_PROVIDERS,
 	    VALS(db_text(amd_product_name(v->product)), db_text(tcbm),
 		db_int(clock_now())),

@@ -120,23 +120,34 @@ status_missing(json_t *missing)
 	table_free(t);
 }
 
-/* How many objects end within so many days; each is named on stderr. */
+/* Whether it ends within so many days; then it is named on stderr. */
 static size_t
-status_ending(const struct cli *cli, json_t *objects, time_t now, long days)
+ends(const struct cli *cli, const char *what, const char *at_text, time_t now,
+    long days)
 {
-	const char *next;
-	json_t *row;
-	size_t i, n = 0;
 	time_t at;
 
-	json_array_foreach(objects, i, row)
+	if (at_text == NULL || time_read(span_str(at_text), &at) != ERR_OK ||
+	    at - now > days * 86400)
+		return 0;
+	cli_fail(cli, "%s ends at %s", what, at_text);
+	return 1;
+}
+
+/* How many objects end within so many days. */
+static size_t
+status_ending(const struct cli *cli, const json_t *storage, time_t now,
+    long days)
+{
+	json_t *row;
+	size_t i, n;
+
+	n = ends(cli, "the VLEK of a provider",
+	    text_of(json_object_get(storage, "veks"), "vleks_end"), now, days);
+	json_array_foreach(json_object_get(storage, "objects"), i, row)
 	{
-		next = text_of(row, "next_update");
-		if (next == NULL || time_read(span_str(next), &at) != ERR_OK ||
-		    at - now > days * 86400)
-			continue;
-		cli_fail(cli, "%s ends at %s", text_of(row, "key"), next);
-		n++;
+		n += ends(cli, text_of(row, "key"), text_of(row, "next_update"),
+		    now, days);
 	}
 	return n;
 }
@@ -179,6 +190,7 @@ status_head(const json_t *doc, const json_t *storage, const json_t *upstream)
 	const json_t *r = json_object_get(storage, "registrations");
 	const json_t *v = json_object_get(storage, "veks");
 	bool read_only = json_is_true(json_object_get(db, "read_only"));
+	char vleks[32];
 
 	printf("larder %s, mode %s, %s\n", or_dash(text_of(doc, "version")),
 	    or_dash(text_of(doc, "mode")), or_dash(text_of(doc, "now")));
@@ -187,9 +199,12 @@ status_head(const json_t *doc, const json_t *storage, const json_t *upstream)
 	    read_only ? ", READ-ONLY" : "");
 	printf("platforms   %lld stored, %lld in memory\n",
 	    (long long)num_of(p, "stored"), (long long)num_of(p, "in_memory"));
-	printf("AMD keys    %lld stored, %lld in memory\n",
+	date_text(text_of(v, "vleks_end"), clock_now(), vleks, sizeof(vleks));
+	printf("AMD keys    %lld stored, %lld in memory%s%s\n",
 	    veks_stored(json_object_get(v, "stored")),
-	    (long long)num_of(v, "in_memory"));
+	    (long long)num_of(v, "in_memory"),
+	    text_of(v, "vleks_end") == NULL ? "" : ", VLEKs end ",
+	    text_of(v, "vleks_end") == NULL ? "" : vleks);
 	printf("registered  %lld new, %lld handed out, %lld not available\n",
 	    (long long)num_of(r, "new"), (long long)num_of(r, "handed_out"),
 	    (long long)num_of(r, "not_available"));
@@ -297,7 +312,7 @@ cmd_status(struct cli *cli)
 {
 	struct cli_ask ask = { .method = "GET", .path = "/v1/status" };
 	struct http_answer answer = { 0 };
-	json_t *doc = NULL, *objects;
+	json_t *doc = NULL;
 	long days;
 	int rc;
 
@@ -313,8 +328,8 @@ cmd_status(struct cli *cli)
 	else
 		status_print(doc);
 	fflush(stdout);
-	objects = json_object_get(json_object_get(doc, "storage"), "objects");
-	if (status_ending(cli, objects, clock_now(), days) == 0)
+	if (status_ending(cli, json_object_get(doc, "storage"), clock_now(),
+		days) == 0)
 		rc = CLI_OK;
 out:
 	json_decref(doc);

@@ -912,6 +912,45 @@ START_TEST(test_status_counts_keys_and_names_no_chip)
 }
 END_TEST
 
+/* They come by import alone: somebody has to know when. */
+START_TEST(test_status_says_when_vleks_end)
+{
+	struct pki_vek old = { .product = AMD_MILAN, .side = AMD_VLEK }, next;
+	struct pki_vek other = { .product = AMD_MILAN,
+		.side = AMD_VLEK,
+		.csp_id = "CN=other" };
+	time_t now;
+	char want[TIME_LEN];
+	json_t *doc;
+	int i;
+
+	kit_amd_chain_ok(&kit, AMD_MILAN, AMD_VLEK);
+	now = pki_amd_now(kit.amd);
+	doc = document(kit_status(&kit));
+	ck_assert(json_is_null(at(doc, "veks", "vleks_end")));
+	json_decref(doc);
+	/* The older one of a provider that has a newer one says nothing. */
+	old.not_after = now + 20 * DAY;
+	next = old;
+	next.spl.ucode = 5;
+	next.not_after = now + 200 * DAY;
+	other.not_after = now + 300 * DAY;
+	ck_assert_int_eq(kit_amd_vek(&kit, &old), ERR_OK);
+	ck_assert_int_eq(kit_amd_vek(&kit, &next), ERR_OK);
+	ck_assert_int_eq(kit_amd_vek(&kit, &other), ERR_OK);
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	for (i = 0; i < 2; i++) {
+		doc = document(kit_status(&kit));
+		time_write(next.not_after, want);
+		ck_assert_str_eq(json_string_value(
+				     at(doc, "veks", "vleks_end")),
+		    want);
+		json_decref(doc);
+		kit_reopen(&kit);
+	}
+}
+END_TEST
+
 START_TEST(test_explain_says_how_a_key_would_be_answered)
 {
 	struct pki_vek spec = milan();
@@ -1068,6 +1107,7 @@ suite(void)
 	tcase_add_test(t, test_memory_is_bounded);
 	tcase_add_test(t, test_a_start_looks_at_no_key);
 	tcase_add_test(t, test_status_counts_keys_and_names_no_chip);
+	tcase_add_test(t, test_status_says_when_vleks_end);
 	tcase_add_test(t, test_explain_says_how_a_key_would_be_answered);
 	tcase_add_test(t, test_explain_lists_what_is_held_for_a_chip);
 	tcase_add_test(t, test_metrics_count_keys_without_chips);
