@@ -379,7 +379,27 @@ pki_amd_x509(struct pki_amd *pki, enum amd_product product,
 
 /* --- chains ----------------------------------------------------------- */
 
-/* The two certificates of a chain that lies in what they hold. */
+/* Some lies are about the ASK itself; in all others it is as always. */
+static bool
+lie_in_ask(enum pki_amd_lie lie)
+{
+	switch (lie) {
+	case AMD_WRONG_KEY:
+	case AMD_FOREIGN:
+	case AMD_SALT:
+	case AMD_SHA256:
+	case AMD_PKCS1:
+	case AMD_MIXED:
+	case AMD_NOT_YET:
+	case AMD_EXPIRED:
+	case AMD_CRITICAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The two certificates of a chain. */
 static void
 chain_certs(struct pki_amd *pki, const struct pki_amd_chain *c, X509 **ask,
     X509 **ark)
@@ -398,7 +418,12 @@ chain_certs(struct pki_amd *pki, const struct pki_amd_chain *c, X509 **ask,
 		*ark = issuer_honest(pki, product, PKI_ARK);
 		must(X509_up_ref(*ark) == 1);
 	}
-	*ask = issuer_make(pki, product, who, *ark, c->lie);
+	if (lie_in_ask(c->lie)) {
+		*ask = issuer_make(pki, product, who, *ark, c->lie);
+	} else {
+		*ask = issuer_honest(pki, product, who);
+		must(X509_up_ref(*ask) == 1);
+	}
 	pthread_mutex_unlock(&pki->lock);
 }
 

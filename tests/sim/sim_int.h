@@ -95,6 +95,10 @@ struct sim {
 		bool next;       /* PKI_ASK_NEXT signs */
 		bool revoked[2]; /* by side */
 		time_t forced[2];
+		struct { /* the list in force, made when first asked for */
+			unsigned long number;
+			struct blob *der;
+		} crl[2];
 	} kds[AMD_PRODUCT_N];
 };
 
