@@ -255,9 +255,14 @@ static void call_read(struct msg *);
 static void
 unit_run(struct judge_job *job)
 {
+	unit_judge(msg_of(job, struct unit, job));
+}
+
+static void
+unit_home(struct judge_job *job)
+{
 	struct unit *u = msg_of(job, struct unit, job);
 
-	unit_judge(u);
 	msg_send(u->call->home, &u->msg, unit_judged);
 }
 
@@ -330,6 +335,13 @@ call_run(struct judge_job *job)
 	c->e = read_body(c);
 	if (c->e == ERR_OK && !c->batch)
 		unit_judge(&c->unit[0]);
+}
+
+static void
+call_home(struct judge_job *job)
+{
+	struct call *c = msg_of(job, struct call, job);
+
 	msg_send(c->home, &c->msg, call_read);
 }
 
@@ -495,6 +507,7 @@ units_start(struct call *c)
 	c->waiting = c->n + 1; /* one for this loop */
 	for (i = 0; i < c->n; i++) {
 		c->unit[i].job.run = unit_run;
+		c->unit[i].job.done = unit_home;
 		if (!c->batch) {
 			unit_next(&c->unit[i]);
 		} else if (!judges_submit(c->judges, &c->unit[i].job)) {
@@ -571,6 +584,7 @@ call_new(struct req *req)
 	struct worker *w = req_worker(req);
 
 	c->job.run = call_run;
+	c->job.done = call_home;
 	c->req = req;
 	c->worker = w;
 	c->home = worker_loop(w);

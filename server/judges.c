@@ -16,33 +16,49 @@ struct judges {
 	pthread_t *threads;
 };
 
-/* The next job; NULL: none will come any more. */
+/* Jobs run before the first of them is sent home. */
+#define AT_ONCE 4
+
+/* The next jobs, a chain; NULL: none will come any more. */
 static struct judge_job *
-next_job(struct judges *j)
+next_jobs(struct judges *j)
 {
-	struct judge_job *job;
+	struct judge_job *first, **end = &first;
+	size_t share, n = 0;
 
 	pthread_mutex_lock(&j->mu);
 	while (j->first == NULL && !j->ending)
 		pthread_cond_wait(&j->work, &j->mu);
-	if ((job = j->first) != NULL) {
-		if ((j->first = job->next) == NULL)
-			j->last = &j->first;
-		j->n--;
+	share = j->n / j->n_threads;
+	while (j->first != NULL && (n == 0 || (n < share && n < AT_ONCE))) {
+		*end = j->first;
+		end = &j->first->next;
+		j->first = j->first->next;
+		n++;
 	}
+	*end = NULL;
+	if (j->first == NULL)
+		j->last = &j->first;
+	j->n -= n;
 	pthread_mutex_unlock(&j->mu);
-	return job;
+	return first;
 }
 
 static void *
 judge_main(void *arg)
 {
 	struct judges *j = arg;
-	struct judge_job *job;
+	struct judge_job *first, *job;
 
 	(void)prctl(PR_SET_NAME, "judge");
-	while ((job = next_job(j)) != NULL)
-		job->run(job);
+	while ((first = next_jobs(j)) != NULL) {
+		for (job = first; job != NULL; job = job->next)
+			job->run(job);
+		while ((job = first) != NULL) {
+			first = job->next;
+			job->done(job);
+		}
+	}
 	return NULL;
 }
 

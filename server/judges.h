@@ -1,8 +1,10 @@
 /*
  * Threads for work that takes a processor's time and nothing else: verdicts.
  * One queue with a stated length for all of them; when it is full the work is
- * refused at once.  A job runs on one of the threads and says itself, by a
- * message to its home loop, that it is done.  Any thread may submit.
+ * refused at once.  A job runs on one of the threads, which then calls "done"
+ * for it: that sends a message to the job's home loop.  Where more is waiting
+ * than there are threads, a few are run before the first is sent home: every
+ * message wakes a loop.  Any thread may submit.
  */
 #ifndef SERVER_JUDGES_H
 #define SERVER_JUDGES_H
@@ -13,6 +15,7 @@ struct judges;
 struct judge_job {
 	struct judge_job *next;
 	void (*run)(struct judge_job *);
+	void (*done)(struct judge_job *); /* the job is not ours any more */
 };
 
 struct judges *judges_new(unsigned threads, size_t queue_max);

@@ -15,6 +15,7 @@
 #define ATTACHED_MAX 64
 #define SNP_SETS_MAX 4096
 #define SNP_GIVEN    256
+#define SEEN_MAX     65536
 
 /* --- counting functions of what is kept -------------------------------- */
 
@@ -86,6 +87,20 @@ snp_drop(void *p)
 	snp_set_unref(p);
 }
 
+/* Where the key is all there is. */
+static void *
+mark_keep(void *p)
+{
+	return p;
+}
+
+static void
+mark_drop(void *p)
+{
+	(void)p;
+}
+
+static const struct kept_ops mark_ops = { mark_keep, mark_drop };
 static const struct kept_ops pck_ops = { pck_keep, pck_drop };
 static const struct kept_ops joined_ops = { joined_keep, joined_drop };
 static const struct kept_ops set_ops = { set_keep, set_drop };
@@ -131,6 +146,7 @@ verifier_new(struct config *config, struct verifier **out, struct why *why)
 	v->attached = kept_new(ATTACHED_MAX, &set_ops);
 	v->snp_sets = kept_new(SNP_SETS_MAX, &joined_ops);
 	v->snp_attached = kept_new(SNP_GIVEN, &snp_ops);
+	v->seen = kept_new(SEEN_MAX, &mark_ops);
 	if ((e = anchors_of_config(v, why)) == ERR_OK)
 		e = profiles_read(config, &v->profiles, &v->n_profiles, why);
 	if (e == ERR_OK) {
@@ -161,6 +177,7 @@ verifier_unref(struct verifier *v)
 	kept_free(v->attached);
 	kept_free(v->snp_sets);
 	kept_free(v->snp_attached);
+	kept_free(v->seen);
 	profiles_free(v->profiles, v->n_profiles);
 	anchors_free(v->intel);
 	for (p = 0; p < AMD_PRODUCT_N; p++)
@@ -332,4 +349,24 @@ verifier_snp_set(struct verifier *v, struct coll *vek, struct coll *chain,
 	set = snp_set_ref(j->snp_set);
 	joined_drop(j);
 	return set;
+}
+
+bool
+verifier_seen(struct verifier *v, const struct quote_seen *s, time_t now)
+{
+	static char mark;
+	struct {
+		int64_t day;
+		struct quote_seen seen;
+	} key;
+	struct span name;
+
+	memset(&key, 0, sizeof(key)); /* padding, too */
+	key.day = now / 86400;
+	memcpy(&key.seen, s, sizeof(*s));
+	name = span_of(&key, sizeof(key));
+	if (kept_get(v->seen, name) != NULL)
+		return false;
+	kept_put(v->seen, name, &mark);
+	return true;
 }

@@ -29,6 +29,7 @@ struct verifier {
 	struct kept *attached;    /* of callers, by SHA-256 */
 	struct kept *snp_sets;    /* likewise of records */
 	struct kept *snp_attached;
+	struct kept *seen; /* what platforms proved lately */
 };
 
 /* Profiles are read here.  ERR_CONFIG names the file that is no profile. */
@@ -57,5 +58,11 @@ struct snp_set *verifier_snp_set(struct verifier *, struct coll *vek,
     struct coll *chain, struct coll *crl);
 struct snp_set *verifier_snp_attached(struct verifier *,
     const struct snp_bytes *);
+
+/*
+ * A platform has proved this at that time: false when it is known already
+ * that it did so today, and storage need not hear of it again.
+ */
+bool verifier_seen(struct verifier *, const struct quote_seen *, time_t now);
 
 #endif

@@ -112,7 +112,7 @@ gather_intel(struct run *r)
 
 /* What the platform has just proved, for the impact of baselines. */
 static void
-note_seen(const struct verdict *v, struct run_out *out)
+note_seen(struct run *r, const struct verdict *v, struct run_out *out)
 {
 	const struct quote *q = &v->intel.quote;
 	const struct pck *pck = &v->intel.pck->pck;
@@ -130,7 +130,7 @@ note_seen(const struct verdict *v, struct run_out *out)
 					 : q->td.tee_tcb_svn,
 		    sizeof(s->tee_svn));
 	s->qe_isvsvn = q->qe.isvsvn;
-	out->has_seen = true;
+	out->has_seen = verifier_seen(r->w->verifier, s, clock_now());
 }
 
 /* --- AMD --------------------------------------------------------------- */
@@ -262,7 +262,7 @@ finish(struct run *r)
 	    v.reasons.n > 0 ? v.reasons.v[0].check : "");
 	/* What was attached is the caller's world, not this one. */
 	if (v.valid && v.kind != EVIDENCE_SNP && !r->ask->attached.has_intel)
-		note_seen(&v, out);
+		note_seen(r, &v, out);
 	verdict_fini(&v);
 }
 

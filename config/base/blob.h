@@ -30,6 +30,8 @@ struct buf {
 void buf_free(struct buf *); /* frees the bytes, not the struct */
 void buf_add(struct buf *, const void *, size_t);
 void buf_str(struct buf *, const char *);
+/* Make room for so many bytes more in one go. */
+void buf_reserve(struct buf *, size_t);
 void buf_span(struct buf *, struct span);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
 /* The bytes as a span, valid until the buf changes. */

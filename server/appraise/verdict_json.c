@@ -7,6 +7,9 @@
 #include "server/appraise/fields.h"
 #include "server/appraise/verify.h"
 
+/* What a TDX verdict takes; others are shorter. */
+#define USUAL_LEN 10240
+
 static void
 text_list(struct jwrite *w, const char *name, size_t n, const char *const *v)
 {
@@ -315,6 +318,7 @@ verdict_json(const struct verdict *v, struct buf *out)
 	const struct evidence *e = v->evidence;
 	struct jwrite w = { out, false };
 
+	buf_reserve(out, USUAL_LEN);
 	jw_open(&w, NULL, '{');
 	write_head(&w, v);
 	if (v->kind == EVIDENCE_SNP) {
