@@ -5,6 +5,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "server/verifier.h"
 #include "tests/kit/house.h"
 #include "tests/kit/mutant.h"
 #include "tests/kit/scase.h"
@@ -452,6 +453,159 @@ START_TEST(test_without_collateral_503)
 }
 END_TEST
 
+/* --- profiles ---------------------------------------------------------- */
+
+static char *
+profile_write(const char *dir, const char *name, const char *text)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s.json", dir, name);
+	must((f = fopen(path, "we")) != NULL);
+	must(fputs(text, f) >= 0);
+	must(fclose(f) == 0);
+	return xstrdup(path);
+}
+
+/* The first reason's check of the case's verdict under these members. */
+static const char *
+verdict_under(const struct vcase *c, const char *profile, const char *require)
+{
+	static char said[64];
+	json_t *q = question_of(c), *v;
+
+	if (profile != NULL)
+		json_object_set_new(q, "profile", json_string(profile));
+	if (require != NULL)
+		json_object_set_new(q, "requirements",
+		    json_loads(require, 0, NULL));
+	v = ask(q);
+	snprintf(said, sizeof(said), "%s",
+	    strcmp(word(v, "verdict"), "accepted") == 0 ? "accepted"
+							: first_reason(v));
+	json_decref(v);
+	return said;
+}
+
+/* s002 is SWHardeningNeeded, s004 OutOfDate. */
+START_TEST(test_a_profile_can_only_be_tightened)
+{
+	char dir[] = "/tmp/larder-profiles-XXXXXX", more[200];
+	char *strict, *loose;
+	struct vcase sw, old;
+
+	must(mkdtemp(dir) != NULL);
+	strict = profile_write(dir, "strict", "{\"tcb_status\":\"UpToDate\"}");
+	loose = profile_write(dir, "loose",
+	    "{\"tcb_status\":[\"UpToDate\",\"OutOfDate\"]}");
+	snprintf(more, sizeof(more),
+	    ",\"verify\":{\"profiles\":\"%s\",\"profile\":\"strict\"}", dir);
+	house_of_cases(more);
+	vcase_synthetic("sgx/synthetic/s002.json", &sw);
+	vcase_synthetic("sgx/synthetic/s004.json", &old);
+	/* None named: the one that stands then, whatever is asked for. */
+	ck_assert_str_eq(verdict_under(&sw, NULL, NULL), "tcb_status");
+	ck_assert_str_eq(verdict_under(&sw, NULL,
+			     "{\"tcb_status\":[\"SWHardeningNeeded\"]}"),
+	    "tcb_status");
+	ck_assert_str_eq(verdict_under(&sw, "loose", NULL), "tcb_status");
+	ck_assert_str_eq(verdict_under(&old, "loose", NULL), "accepted");
+	ck_assert_str_eq(verdict_under(&old, "loose",
+			     "{\"tcb_status\":\"UpToDate\"}"),
+	    "tcb_status");
+	ck_assert_str_eq(verdict_under(&old, "loose",
+			     "{\"sgx\":{\"min_isvsvn\":65535}}"),
+	    "sgx.min_isvsvn");
+	house_over();
+	/* Without profiles a caller may loosen what is only a default. */
+	house_of_cases("");
+	ck_assert_str_eq(verdict_under(&old, NULL, NULL), "tcb_status");
+	ck_assert_str_eq(verdict_under(&old, NULL,
+			     "{\"tcb_status\":[\"OutOfDate\"]}"),
+	    "accepted");
+	house_over();
+	vcase_fini(&sw);
+	vcase_fini(&old);
+	unlink(strict);
+	unlink(loose);
+	rmdir(dir);
+	free(strict);
+	free(loose);
+}
+END_TEST
+
+START_TEST(test_a_broken_profile_ends_the_start)
+{
+	char dir[] = "/tmp/larder-profiles-XXXXXX", json[600];
+	struct verifier *v = NULL;
+	struct config *config;
+	struct why why = { 0 };
+	char *path;
+
+	must(mkdtemp(dir) != NULL);
+	path = profile_write(dir, "odd", "{\"colour\":1}");
+	snprintf(json, sizeof(json), "{\"verify\":{\"profiles\":\"%s\"}}", dir);
+	must(config_read(span_str(json), "test", &config, NULL) == ERR_OK);
+	ck_assert_int_eq(verifier_new(config, &v, &why), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(why.text, "odd.json"));
+	ck_assert_ptr_nonnull(strstr(why.text, "colour"));
+	config_unref(config);
+	unlink(path);
+	snprintf(json, sizeof(json),
+	    "{\"verify\":{\"profiles\":\"%s\",\"profile\":\"none\"}}", dir);
+	must(config_read(span_str(json), "test", &config, NULL) == ERR_OK);
+	ck_assert_int_eq(verifier_new(config, &v, &why), ERR_CONFIG);
+	config_unref(config);
+	rmdir(dir);
+	snprintf(json, sizeof(json), "{\"verify\":{\"profiles\":\"%s\"}}", dir);
+	must(config_read(span_str(json), "test", &config, NULL) == ERR_OK);
+	ck_assert_int_eq(verifier_new(config, &v, &why), ERR_CONFIG);
+	config_unref(config);
+	free(path);
+}
+END_TEST
+
+/* --- tokens ------------------------------------------------------------ */
+
+START_TEST(test_a_token_says_what_the_json_says)
+{
+	struct vcase c;
+	struct edge_reply r;
+	struct buf claims = BUF_INIT;
+	struct span body, part;
+	json_t *q, *v;
+	char *text;
+
+	house_of_cases("");
+	vcase_synthetic("sgx/synthetic/s001.json", &c);
+	q = question_of(&c);
+	/* A token ends with what it rests on: judge as of then, then. */
+	clock_offset_set((int64_t)c.at - (int64_t)time(NULL));
+	text = json_dumps(q, JSON_COMPACT);
+	r = post("/v1/verify",
+	    "Content-Type: application/json\r\nAccept: application/jwt\r\n",
+	    span_str(text));
+	ck_assert_int_eq(r.status, 200);
+	expect_header(&r, "Content-Type", "application/jwt");
+	body = span_of(r.body, r.len);
+	must(span_until(&body, '.', &part) == ERR_OK &&
+	     span_until(&body, '.', &part) == ERR_OK &&
+	     base64_read(part, &claims) == ERR_OK);
+	v = json_loadb(claims.p, claims.len, 0, NULL);
+	ck_assert_str_eq(word(v, "verdict"), "accepted");
+	ck_assert_str_eq(word(v, "tcb_status"), "UpToDate");
+	ck_assert(json_is_integer(json_object_get(v, "exp")));
+	json_decref(v);
+	buf_free(&claims);
+	edge_reply_free(&r);
+	free(text);
+	json_decref(q);
+	vcase_fini(&c);
+	house_over();
+}
+END_TEST
+
 /* --- batches ----------------------------------------------------------- */
 
 START_TEST(test_a_batch_is_answered_in_its_order)
@@ -529,10 +683,13 @@ main(void)
 		tcase_add_test(tc,
 		    test_malformed_questions_are_400_and_say_why);
 		tcase_add_test(tc, test_without_collateral_503);
+		tcase_add_test(tc, test_a_profile_can_only_be_tightened);
+		tcase_add_test(tc, test_a_broken_profile_ends_the_start);
+		tcase_add_test(tc, test_a_token_says_what_the_json_says);
 		tcase_add_test(tc, test_a_batch_is_answered_in_its_order);
 		tcase_add_test(tc, test_verdicts_are_counted);
 	} else {
-		vectors_skipped(10);
+		vectors_skipped(13);
 	}
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
