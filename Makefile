@@ -193,7 +193,8 @@ bench-built: all $(BENCH)
 
 # --- manual pages -------------------------------------------------------
 
-MAN := deploy/man/larderd.8 deploy/man/larder.1 deploy/man/larder.json.5
+MAN := deploy/man/larderd.8 deploy/man/larder.1 deploy/man/larder.json.5 \
+	deploy/man/larder-verify.7
 
 # larder.json(5) has its settings from the schema; the page is committed.
 .PHONY: manual
@@ -224,6 +225,8 @@ install: all
 	install -m 755 $B/larderd $(SBIN)
 	install -m 644 deploy/man/larder.1 $(SHARE)/man/man1
 	install -m 644 deploy/man/larder.json.5 $(SHARE)/man/man5
+	install -d $(SHARE)/man/man7
+	install -m 644 deploy/man/larder-verify.7 $(SHARE)/man/man7
 	install -m 644 deploy/man/larderd.8 $(SHARE)/man/man8
 	install -m 644 README.md LICENSE $(SHARE)/doc/larder
 	install -m 644 deploy/examples/*.json $(SHARE)/doc/larder/examples

@@ -415,12 +415,28 @@ jwt_keys_load(const struct config *config, struct jwt_keys **out,
 	return e;
 }
 
+/* Made by root, it belongs to whom the folder around it belongs to. */
+static enum err
+dir_own(const char *dir)
+{
+	char around[4096];
+	struct stat st;
+
+	file_path(around, sizeof(around), dir, "..", "");
+	if (geteuid() != 0)
+		return ERR_OK;
+	return stat(around, &st) == 0 && chown(dir, st.st_uid, st.st_gid) == 0
+		   ? ERR_OK
+		   : ERR_IO;
+}
+
 static enum err
 dir_make(const char *dir, struct why *why)
 {
-	if (mkdir(dir, 0700) == -1 && errno != EEXIST)
-		return fail(why, dir, strerror(errno));
-	return ERR_OK;
+	if (mkdir(dir, 0700) == 0)
+		return dir_own(dir) == ERR_OK ? ERR_OK
+					      : fail(why, dir, strerror(errno));
+	return errno == EEXIST ? ERR_OK : fail(why, dir, strerror(errno));
 }
 
 enum err

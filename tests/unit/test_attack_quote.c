@@ -285,6 +285,44 @@ static const struct attack attacks[] = {
 };
 #define N_ATTACKS ((int)(sizeof(attacks) / sizeof(attacks[0])))
 
+/* Every length but the right one, and one octet more of something. */
+START_TEST(test_every_truncation)
+{
+	static const struct {
+		enum tee tee;
+		unsigned version, body;
+	} kinds[] = { { TEE_SGX, 3, 0 }, { TEE_TDX, 4, 0 }, { TEE_TDX, 5, 4 } };
+	struct appraisal a = { .hint = AMD_PRODUCT_N, .at = NOW };
+	struct blob *b, *cut;
+	struct evidence e;
+	struct verdict v;
+	struct forge f;
+	size_t len;
+
+	forge_init(&f, pki, kinds[_i].tee);
+	f.q.version = kinds[_i].version;
+	f.q.body_type = kinds[_i].body;
+	b = kit_quote(pki, &f.q);
+	a.intel = anchors_of(pki_root_spki_hex(pki));
+	for (len = 0; len < b->len; len++) {
+		/* In memory of just this length, for the sanitizers. */
+		cut = blob_new(b->data, len);
+		evidence_read(blob_span(cut), &e);
+		verdict_make(&e, &a, &v);
+		ck_assert_msg(!v.valid && v.reasons.n == 1 &&
+				  strcmp(v.reasons.v[0].check,
+				      "quote-format") == 0,
+		    "%zu of %zu: %s", len, b->len,
+		    v.reasons.n == 0 ? "" : v.reasons.v[0].check);
+		verdict_fini(&v);
+		evidence_fini(&e);
+		blob_unref(cut);
+	}
+	anchors_free((struct anchors *)(uintptr_t)a.intel);
+	blob_unref(b);
+}
+END_TEST
+
 START_TEST(test_attack)
 {
 	attack_run(&attacks[_i], pki);
@@ -301,6 +339,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_attack, 0, N_ATTACKS);
+	tcase_add_loop_test(tc, test_every_truncation, 0, 3);
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

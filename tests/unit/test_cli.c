@@ -119,6 +119,44 @@ START_TEST(test_manual_names_every_command_and_option)
 }
 END_TEST
 
+/* The names in the table of requirements, and those of require.def. */
+static size_t
+requirements_named(const char *path, const char *const *marks, const char *page)
+{
+	struct buf source = run_slurp(path);
+	const char *at, *const *mark;
+	char name[64], word[80];
+	size_t n = 0;
+
+	for (mark = marks; *mark != NULL; mark++) {
+		for (at = source.p; (at = strstr(at, *mark)) != NULL; n++) {
+			at += strlen(*mark);
+			ck_assert_int_eq(sscanf(at, "%63[a-z0-9_]", name), 1);
+			snprintf(word, sizeof(word), "%s", name);
+			ck_assert_msg(strstr(page, word) != NULL, "%s", word);
+		}
+	}
+	buf_free(&source);
+	return n;
+}
+
+START_TEST(test_manual_names_every_requirement)
+{
+	static const char *const table[] = { "\tANY(\"", "\tTD(\"", "\tSEV(\"",
+		NULL };
+	static const char *const def[] = { "(SGX, ", "(TDX, ", "(SNP, ", NULL };
+	struct buf page = run_slurp("deploy/man/larder-verify.7");
+
+	ck_assert_uint_gt(requirements_named("server/appraise/require.c", table,
+			      page.p),
+	    30);
+	ck_assert_uint_gt(requirements_named("server/appraise/require.def", def,
+			      page.p),
+	    30);
+	buf_free(&page);
+}
+END_TEST
+
 START_TEST(test_wrong_usage_is_2)
 {
 	check_run("larder", 2, "usage: larder");
@@ -457,6 +495,7 @@ cli_suite(void)
 	tcase_add_loop_test(t, test_help_of_every_command, 0, n);
 	tcase_add_test(t, test_there_are_all_commands);
 	tcase_add_test(t, test_manual_names_every_command_and_option);
+	tcase_add_test(t, test_manual_names_every_requirement);
 	tcase_add_test(t, test_wrong_usage_is_2);
 	tcase_add_test(t, test_failed_job_is_1);
 	tcase_add_test(t, test_config_check);

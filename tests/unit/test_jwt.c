@@ -517,6 +517,33 @@ START_TEST(test_name_is_the_thumbprint)
 }
 END_TEST
 
+/* Root's larder key rotate, for a larderd that is somebody else. */
+START_TEST(test_keys_belong_to_the_folders_owner)
+{
+	struct config *c = config_new("");
+	char around[300], kid[JWT_KID_LEN + 1], path[512];
+	struct stat st;
+
+	if (geteuid() != 0) {
+		printf("skipped: 1 not root\n");
+		config_unref(c);
+		return;
+	}
+	/* Of the folder around it, then of the folder itself. */
+	snprintf(around, sizeof(around), "%s", run_dir());
+	must(chown(around, 12345, 12346) == 0);
+	rotate(c, NOW, false, kid);
+	must(chown(around, 0, 0) == 0);
+	ck_assert(stat(dir, &st) == 0 && st.st_uid == 12345 &&
+		  st.st_gid == 12346 && (st.st_mode & 0777) == 0700);
+	rotate(c, NOW, true, kid);
+	snprintf(path, sizeof(path), "%s/%s.jwk", dir, kid);
+	ck_assert(stat(path, &st) == 0 && st.st_uid == 12345 &&
+		  (st.st_mode & 0777) == 0600);
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(test_folder_is_beside_the_database)
 {
 	char text_[400], where[300];
@@ -574,6 +601,7 @@ main(void)
 	tcase_add_test(tc, test_links_are_no_keys);
 	tcase_add_test(tc, test_what_is_no_key_is_refused);
 	tcase_add_test(tc, test_name_is_the_thumbprint);
+	tcase_add_test(tc, test_keys_belong_to_the_folders_owner);
 	tcase_add_test(tc, test_folder_is_beside_the_database);
 	tcase_add_test(tc, test_issuer_is_bounded);
 	suite_add_tcase(s, tc);
