@@ -28,7 +28,7 @@ struct house_opts {
 	const struct sim *mirror; /* asked after the first; NULL: none */
 	const char *members;      /* further ones, "\"hosts\":[]": none */
 	const char *where; /* the database's folder is made there: "/tmp" */
-	bool real_roots; /* trust Intel's and AMD's, not the simulator's */
+	bool real_roots;   /* trust Intel's and AMD's, not the simulator's */
 };
 
 struct house {
