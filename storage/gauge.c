@@ -95,6 +95,7 @@ sum_veks(struct storage *st, struct kind_sum *sum)
 
 	sum->n = vs.veks;
 	sum->bytes = vs.bytes;
+	sum->success = vs.fetched_at;
 }
 
 struct object_gauge {

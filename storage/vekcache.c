@@ -27,6 +27,7 @@ struct shard {
 	struct map *map;                   /* key text -> struct entry */
 	TAILQ_HEAD(entry_list, entry) lru; /* the latest used first */
 	uint64_t bytes, hits, misses, evicted;
+	time_t fetched_at; /* of the newest that was here */
 };
 
 struct vekcache {
@@ -166,6 +167,8 @@ vekcache_put(struct vekcache *vc, struct coll *c, int64_t now_ms)
 	e->bytes = coll_bytes(c);
 	e->checked_ms = e->used_ms = e->told_ms = now_ms;
 	s->bytes += e->bytes;
+	if (c->fetched_at > s->fetched_at)
+		s->fetched_at = c->fetched_at;
 	must(map_put(s->map, span_str(c->key.text), e) == NULL);
 	TAILQ_INSERT_HEAD(&s->lru, e, link);
 	shard_shrink(s, (uint64_t)atomic_load(&vc->bytes_max) / SHARDS);
@@ -269,6 +272,8 @@ vekcache_stats(struct vekcache *vc)
 		st.hits += s->hits;
 		st.misses += s->misses;
 		st.evicted += s->evicted;
+		if (s->fetched_at > st.fetched_at)
+			st.fetched_at = s->fetched_at;
 		shard_unlock(s);
 	}
 	st.limit = (uint64_t)atomic_load(&vc->bytes_max);

@@ -40,6 +40,7 @@ size_t vekcache_used(struct vekcache *, int64_t before_ms, int64_t now_ms,
 
 struct vekcache_stats {
 	uint64_t veks, bytes, limit, hits, misses, evicted;
+	time_t fetched_at; /* of the newest that was in memory; 0: none */
 };
 struct vekcache_stats vekcache_stats(struct vekcache *);
 

@@ -1024,6 +1024,9 @@ START_TEST(test_metrics_count_keys_without_chips)
 	ck_assert_ptr_ne(strstr(b.p, "larder_objects{kind=\"amdchain\"} 1\n"),
 	    NULL);
 	ck_assert_ptr_ne(strstr(b.p, "larder_vek_hits_total 1\n"), NULL);
+	ck_assert_ptr_eq(strstr(b.p, "larder_last_success_timestamp_seconds{"
+				     "kind=\"vek\"} 0\n"),
+	    NULL);
 	ck_assert_ptr_ne(strstr(b.p, "larder_object_crl_number{object="
 				     "\"amdcrl/vcek/Milan\"} 9\n"),
 	    NULL);
