@@ -190,6 +190,7 @@ bench: packages
 bench-built: all $(BENCH)
 	$(Q)B=$B tests/bench/bench.sh
 	$(Q)B=$B tests/bench/edge.sh
+	$(Q)B=$B tests/bench/verify.sh
 
 # --- manual pages -------------------------------------------------------
 
