@@ -354,7 +354,8 @@ void storage_note_failure(struct storage *, const struct coll_key *, enum err,
 
 /*
  * A VEK from the database, through the gate if it was not in memory.
- * ERR_NOT_CACHED: not held, or its chain is not, or it is not this chain's.
+ * ERR_NOT_CACHED: not held, or it no longer passes.  ERR_NO_CHAIN: held, but
+ * its issuer chain is not; want key_amd_chain() and ask again.
  */
 void storage_vek(struct storage *, const struct coll_key *, store_coll_fn,
     void *arg);
