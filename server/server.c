@@ -475,6 +475,18 @@ judges_start(const struct config *config)
 	    (size_t)config->verify.queue);
 }
 
+/* For whoever rotated: which key signs from here on, and how many there are. */
+static void
+log_keys(const struct jwt_keys *keys)
+{
+	const struct jwt_key *k;
+
+	if (keys == NULL || (k = jwt_keys_signing(keys, clock_now())) == NULL)
+		return;
+	log_event(LOG_NOTE, "signing-key", "kid", k->kid, "keys",
+	    log_num((long long)keys->n).s, NULL);
+}
+
 static enum err
 server_order(struct server *s, struct config *config, struct why *why)
 {
@@ -488,6 +500,7 @@ server_order(struct server *s, struct config *config, struct why *why)
 		s->judges = judges_start(config);
 	server_tell(s, plan_tell, p, false);
 	plan_take(s, p);
+	log_keys(p->keys);
 	plan_free(p);
 	return ERR_OK;
 }

@@ -359,17 +359,54 @@ ask_vcek(const struct cli *cli, const char *server, const struct evidence *e,
 	return status == 200 && ask_issuers(cli, server, said, AMD_VCEK, out);
 }
 
+/* The key came with the evidence, perhaps with its issuers; its product. */
+static bool
+came_along(const struct evidence *e, enum amd_product *product, bool *issuers)
+{
+	struct buf own = BUF_INIT;
+	struct vek *vek = NULL;
+	struct snp_bytes along;
+
+	snp_bytes_of(e, &own, &along);
+	*issuers = along.chain.len > 0 || e->pem.len > 0;
+	*product = AMD_PRODUCT_N;
+	if (along.vek.len > 0 && vek_parse(along.vek, &vek, NULL) == ERR_OK)
+		*product = vek->product;
+	vek_unref(vek);
+	buf_free(&own);
+	return along.vek.len > 0;
+}
+
+/* A larder was named, and not just the default. */
+static bool
+is_named(const struct cli *cli, const char *server)
+{
+	return server != NULL || cli_has(cli, "server") ||
+	       getenv("LARDER_SERVER") != NULL;
+}
+
 static bool
 ask_amd(const struct cli *cli, const char *server, const struct evidence *e,
     struct material *out)
 {
-	enum amd_product product = snp_report_product(&e->snp, AMD_MILAN);
+	enum amd_product product;
+	bool vlek, issuers;
 
-	/* What came with it, or nothing that could be asked for. */
+	/* Nothing that could be asked for. */
 	if (!e->has_snp)
 		return true;
-	if (snp_signing_key(&e->snp) != SNP_KEY_VLEK)
+	vlek = snp_signing_key(&e->snp) == SNP_KEY_VLEK;
+	if (came_along(e, &product, &issuers)) {
+		product = snp_report_product(&e->snp, product);
+		/* A larder can add the CRL; nobody need be asked for that. */
+		return product == AMD_PRODUCT_N ||
+		       (issuers && !is_named(cli, server)) ||
+		       ask_issuers(cli, server, product,
+			   vlek ? AMD_VLEK : AMD_VCEK, out);
+	}
+	if (!vlek)
 		return ask_vcek(cli, server, e, out);
+	product = snp_report_product(&e->snp, AMD_MILAN);
 	return product == AMD_PRODUCT_N ||
 	       ask_issuers(cli, server, product, AMD_VLEK, out);
 }

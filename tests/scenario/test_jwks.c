@@ -98,6 +98,8 @@ START_TEST(test_rotation_while_it_runs)
 	/* Not before it is told so. */
 	ck_assert_uint_eq(served(kids, sizeof(kids)), 1);
 	hup("event=reloaded");
+	ck_assert(daemon_run_logged(&daemon_, "event=signing-key"));
+	ck_assert(daemon_run_logged(&daemon_, "keys=2"));
 	ck_assert_uint_eq(served(kids, sizeof(kids)), 2);
 	ck_assert_ptr_nonnull(strstr(kids, kid));
 	ck_assert_ptr_nonnull(strstr(kids, before));

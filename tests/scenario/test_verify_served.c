@@ -196,6 +196,17 @@ START_TEST(test_reports_whose_key_cannot_be_had)
 	spill("report", blob_span(b));
 	blob_unref(b);
 	verify_is("report", here("--collateral"), "valid");
+	/* With its issuers nobody has to be asked. */
+	unsetenv("LARDER_SERVER");
+	verify_is("report", "", "valid");
+	/* A VCEK of a chip that KDS does not know. */
+	vek.side = AMD_VCEK;
+	r = snp_made_report(&vek, 2);
+	b = snp_made_extended(sim_amd(house.sim), &vek, &r);
+	spill("report", blob_span(b));
+	blob_unref(b);
+	verify_is("report", here("--server"), "valid");
+	verify_is("report", "", "valid");
 }
 END_TEST
 
