@@ -206,6 +206,17 @@ void storage_baseline(struct storage *, store_text_fn, void *arg);
 /* {"changes":[...]}, the newest first. */
 void storage_baseline_history(struct storage *, store_text_fn, void *arg);
 
+/*
+ * What is new upstream, one JSON object each, before it is served:
+ * {"event": "number", "tee", "number", "standard", "recovered_at", "impact"},
+ * {"event": "tcb-info", "tee", "fmspc", "number", "against", "changed",
+ *  "new_advisories", "impact"}, {"event": "identity", "enclave", ...}.
+ * To be called on the loop that is to hear of it; fn NULL ends it, though
+ * what is in that loop's mailbox still arrives.  One watcher at a time.
+ */
+typedef void (*watch_fn)(void *arg, struct blob *json);
+void storage_watch(struct storage *, watch_fn, void *arg);
+
 enum base_verb {
 	BASE_PIN,
 	BASE_LAG,

@@ -89,8 +89,9 @@ struct base_state {
 	json_t *run_time;           /* the latter's rules, as they are kept */
 	struct base_now *now;
 	size_t n_now;
-	bool now_dirty;         /* not in the database yet */
-	struct baseline *table; /* of the last snapshot; NULL before it */
+	uint32_t told[BASE_TEES]; /* numbers announced (watch.h) */
+	bool now_dirty;           /* not in the database yet */
+	struct baseline *table;   /* of the last snapshot; NULL before it */
 };
 
 /* The table under a policy, which is copied; own reference. */

@@ -6,7 +6,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
-#include "storage/baseline_int.h"
+#include "storage/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +207,8 @@ baseline_load(struct storage *st, struct why *why)
 	free(last.rules);
 	if (e != ERR_OK)
 		return e;
+	if ((e = watch_load(st, why)) != ERR_OK)
+		return e;
 	return store_read(st, SQL_BASE_NOW_LOAD, NULL, 0, now_row, st->base,
 	    why);
 }
@@ -285,6 +287,7 @@ baseline_publish(struct storage *st)
 	for (i = 0; i < b->policy->n * BASE_TEES; i++)
 		note_scope(s, b, i);
 	now_prune(s);
+	watch_table(st, b);
 	if (s->now_dirty)
 		store_flush_soon(st);
 	baseline_unref(s->table);

@@ -254,6 +254,11 @@ scope_pick(struct baseline *b, struct view *v, size_t scope, time_t now)
 	if (base_signed(&b->world[v->tee], b->pick[i].wanted) ||
 	    b->world[v->tee].standard == 0)
 		want_set(b, v, b->pick[i].wanted);
+	/* What is to come is looked at before it comes. */
+	if (v->scope->kind == BASE_DEFAULT && st->config->mode == MODE_LAZY &&
+	    b->world[v->tee].early > b->world[v->tee].standard &&
+	    b->world[v->tee].standard != 0)
+		want_set(b, v, b->world[v->tee].early);
 	late_find(b, v, scope);
 }
 

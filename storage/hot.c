@@ -13,6 +13,7 @@
 #include "storage/issuer.h"
 #include "storage/snap.h"
 #include "storage/veks.h"
+#include "storage/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -293,6 +294,7 @@ hot_take(struct storage *st, struct coll *c, struct why *why)
 	baseline_retain(st, old, c);
 	old = map_put(st->hot, span_str(c->key.text), c);
 	metric_inc(M_ADMITTED);
+	watch_admitted(st, old, c);
 	attempt_succeeded(st, c->key.text);
 	root_seen(st, c);
 	switch (c->key.kind) {

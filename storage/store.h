@@ -106,6 +106,11 @@ struct storage {
 	struct blob *impact;  /* gauges of the preview, as text */
 	struct snap *snap;
 	struct subscriber *subscribers;
+	struct {
+		struct loop *loop;
+		void (*fn)(void *arg, struct blob *json);
+		void *arg;
+	} watcher; /* of watch.c */
 };
 
 /* --- jobs: one call from another loop ---------------------------------- */

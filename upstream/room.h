@@ -14,6 +14,7 @@
 #include "upstream/negative.h"
 #include "upstream/upstream.h"
 #include "upstream/vendor.h"
+#include "upstream/webhook.h"
 
 #include <jansson.h>
 #include <sys/queue.h>
@@ -33,6 +34,7 @@ struct upstream {
 	struct again *again;
 	struct snap *snap; /* the newest; NULL before the first */
 	struct plan *plan;
+	struct webhook *webhook;
 
 	/* Which revocation lists have been asked for lately; the certificate
 	 * to check the root's with, and the flight that waits for one. */

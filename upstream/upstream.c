@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "config/base/mbox.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -125,6 +126,13 @@ snap_cb(void *arg, struct snap *snap)
 	must(sem_post(&d->done) == 0);
 }
 
+/* Something is new upstream: whoever is to be told is told. */
+static void
+news_cb(void *arg, struct blob *json)
+{
+	webhook_post(upstream_cast(arg)->webhook, json);
+}
+
 static void
 start_run(struct msg *m)
 {
@@ -132,6 +140,7 @@ start_run(struct msg *m)
 
 	d->up->drain = d;
 	storage_subscribe(d->up->storage, snap_cb, d->up);
+	storage_watch(d->up->storage, news_cb, d->up);
 }
 
 static void
@@ -220,6 +229,8 @@ upstream_new(struct config *config, struct storage *storage,
 	up->flights.idle = upstream_idle;
 	up->flights.idle_arg = up;
 	up->plan = plan_new(up);
+	up->webhook = webhook_new(up->loop, up->transport);
+	webhook_url(up->webhook, config->baseline.webhook_url);
 	hosts_on_recovery(up->hosts, plan_recovered, up->plan);
 	loop_start(up->loop);
 	drain_wait(up, start_run);
@@ -239,11 +250,13 @@ upstream_free(struct upstream *up)
 	if (up == NULL)
 		return;
 	storage_unsubscribe(up->storage, snap_cb, up);
+	storage_watch(up->storage, NULL, NULL);
 	upstream_drain(up);
 	loop_stop(up->loop);
 	loop_join(up->loop);
 	storage_drain(up->storage);
 	plan_free(up->plan);
+	webhook_free(up->webhook);
 	flights_fini(&up->flights);
 	hosts_free(up->hosts);
 	up->transport->ops->free(up->transport);
@@ -530,6 +543,7 @@ reload_run(struct msg *m)
 	c->config = NULL;
 	up->transport->ops->configure(up->transport, up->config);
 	hosts_configure(up->hosts, up->config);
+	webhook_url(up->webhook, up->config->baseline.webhook_url);
 	up->flights.max_waiters = (size_t)up->config->upstream.max_waiters;
 	/* Other mirrors may have what the old ones had not. */
 	negative_free(up->negative);
