@@ -10,6 +10,8 @@
 #include "server/route.h"
 #include "server/worker.h"
 
+#include <jansson.h>
+
 /* Which of the prefixes of pccs-api 5 the request's path begins with. */
 struct api_prefix {
 	enum tee tee;
@@ -67,6 +69,10 @@ void api_import(struct req *);
 void api_baseline(struct req *);
 void api_baseline_history(struct req *);
 void api_baseline_change(struct req *); /* the verb: by the path */
+/* api_site.c */
+void api_site_export(struct req *, enum site_part, int64_t after);
+/* Steals the document. */
+void api_site_import(struct req *, json_t *doc);
 /* api_impact.c */
 void api_impact(struct req *);
 /* api_collateral.c */

@@ -7,18 +7,19 @@
  *     {"key":"rootcrl","der":"<base64>", ...}]}
  *
  * AMD's endorsement keys can be any number: ?veks=0 gives a bundle of the
- * first of them, and in "next" what to ask for next.
+ * first of them, and in "next" what to ask for next.  Platforms and what else
+ * a site is made of come by pages of their own (api_site.c).
  *
  * Nothing in a bundle is believed: every object passes the gate as if it had
  * been fetched, what others are checked with first.
  */
 #include "server/api.h"
+#include "server/import.h"
 
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +102,7 @@ export_end(struct req *req, json_t *list, int64_t next)
 }
 
 static void
-export_page_cb(void *arg, enum err e, const struct why *why,
+export_veks_cb(void *arg, enum err e, const struct why *why,
     const struct vek_stored *v, size_t n, int64_t next)
 {
 	struct req *req = arg;
@@ -135,26 +136,48 @@ page_read(const char *text, int64_t *out)
 	return i != 0;
 }
 
+/* The pages there are; AMD's keys behind the site's parts. */
+static const char *const pages[] = {
+	[SITE_PLATFORMS] = "platforms",
+	[SITE_REGISTRATIONS] = "registrations",
+	[SITE_POLICIES] = "policies",
+	"veks",
+};
+#define PAGE_VEKS (SITE_POLICIES + 1)
+
+static void
+export_page(struct req *req, unsigned page)
+{
+	struct why why = { 0 };
+	int64_t after;
+
+	if (!page_read(req_query(req, pages[page]), &after)) {
+		why_set(&why, ERR_PARAM, "larder(1)",
+		    "%s is not the number of a page", pages[page]);
+		reply_err(req, ERR_PARAM, &why);
+	} else if (page == PAGE_VEKS) {
+		storage_vek_page(worker_storage(req_worker(req)), after,
+		    export_veks_cb, req);
+	} else {
+		api_site_export(req, (enum site_part)page, after);
+	}
+}
+
 void
 api_export(struct req *req)
 {
-	const char *page = req_query(req, "veks");
-	struct why why = { 0 };
 	json_t *list;
-	int64_t after;
+	unsigned i;
 
-	if (page == NULL) {
-		list = json_array();
-		snap_each(worker_snap(req_worker(req)), export_one, list);
-		export_end(req, list, 0);
-	} else if (page_read(page, &after)) {
-		storage_vek_page(worker_storage(req_worker(req)), after,
-		    export_page_cb, req);
-	} else {
-		why_set(&why, ERR_PARAM, "larder(1)",
-		    "veks is not the number of a page");
-		reply_err(req, ERR_PARAM, &why);
+	for (i = 0; i <= PAGE_VEKS; i++) {
+		if (req_query(req, pages[i]) != NULL) {
+			export_page(req, i);
+			return;
+		}
 	}
+	list = json_array();
+	snap_each(worker_snap(req_worker(req)), export_one, list);
+	export_end(req, list, 0);
 }
 
 /* --- in --------------------------------------------------------------- */
@@ -166,58 +189,20 @@ struct import {
 	struct req *req;
 	json_t *bundle;  /* owned */
 	json_t *objects; /* in the bundle */
-	json_t *results; /* [{"key","reason","why"}]; owned */
 	size_t at;
 	unsigned pass; /* see import_pass() */
-	size_t n_failed;
+	struct import_list results;
 	bool chain_asked[2][AMD_PRODUCT_N]; /* by side */
 };
 
 static void import_next(struct import *);
 
 static void
-import_result(struct import *m, const char *key, enum err e,
-    const struct why *why)
-{
-	json_t *o = json_object();
-
-	set_text(o, "key", span_str(key));
-	set_text(o, "reason", span_str(err_token(e)));
-	if (e != ERR_OK) {
-		m->n_failed++;
-		set_text(o, "why", span_str(why == NULL ? "" : why->text));
-	}
-	must(json_array_append_new(m->results, o) == 0);
-}
-
-static void
 import_free(struct import *m)
 {
 	json_decref(m->bundle);
-	json_decref(m->results);
+	import_list_fini(&m->results);
 	free(m);
-}
-
-/* 200 when every object is in, 460 with the list when one was refused. */
-static void
-import_end(struct import *m)
-{
-	char *s = json_dumps(m->results, JSON_COMPACT);
-	struct buf text = BUF_INIT, extra = BUF_INIT;
-
-	must(s != NULL);
-	buf_str(&text, s);
-	free(s);
-	if (m->n_failed == 0) {
-		api_json(m->req, buf_blob(&text));
-	} else {
-		buf_printf(&extra, "Larder-Reason: %s\r\n",
-		    err_token(ERR_INTEGRITY));
-		reply_blob(m->req, err_http(ERR_INTEGRITY), "application/json",
-		    &extra, buf_blob(&text));
-	}
-	buf_free(&extra);
-	import_free(m);
 }
 
 /* What an operator brought is on disk before his 200. */
@@ -226,11 +211,10 @@ import_synced_cb(void *arg, enum err e, const struct why *why)
 {
 	struct import *m = obj_cast(arg, IMPORT_MAGIC);
 
-	if (e == ERR_OK) {
-		import_end(m);
-		return;
-	}
-	reply_err(m->req, e, why);
+	if (e == ERR_OK)
+		import_reply(m->req, &m->results);
+	else
+		reply_err(m->req, e, why);
 	import_free(m);
 }
 
@@ -283,7 +267,7 @@ import_admitted_cb(void *arg, enum err e, const struct why *why,
 	(void)coll;
 	if (e == ERR_NO_CHAIN && import_chain_ask(m, key))
 		return;
-	import_result(m, key, e == ERR_OLDER ? ERR_OK : e, why);
+	import_result(&m->results, key, e == ERR_OLDER ? ERR_OK : e, why);
 	import_next(m);
 }
 
@@ -336,7 +320,7 @@ import_admit(struct import *m, const json_t *o, const struct coll_key *key)
 		    import_admitted_cb, m);
 	} else {
 		why_set(&why, ERR_FORMAT, "larder(1)", "no body in it");
-		import_result(m, key->text, ERR_FORMAT, &why);
+		import_result(&m->results, key->text, ERR_FORMAT, &why);
 	}
 	buf_free(&from);
 	buf_free(&raw);
@@ -378,8 +362,8 @@ import_next(struct import *m)
 		text = member(o, "key");
 		if (text == NULL || key_read(text, &key, &why) != ERR_OK) {
 			if (m->pass == 0)
-				import_result(m, text == NULL ? "" : text,
-				    ERR_FORMAT, &why);
+				import_result(&m->results,
+				    text == NULL ? "" : text, ERR_FORMAT, &why);
 			continue;
 		}
 		if (import_pass(key.kind) != m->pass)
@@ -401,7 +385,7 @@ upload_cb(void *arg, enum err e, const struct why *why)
 		reply_err(req, e, why);
 }
 
-/* A bundle, or a document of pccs-api 6.11. */
+/* A bundle, a page of a site, or a document of pccs-api 6.11. */
 void
 api_import(struct req *req)
 {
@@ -412,6 +396,10 @@ api_import(struct req *req)
 	struct why why = { 0 };
 	struct import *m;
 
+	if (json_integer_value(json_object_get(o, "larder_site")) == 1) {
+		api_site_import(req, o);
+		return;
+	}
 	if (json_is_object(of)) {
 		storage_upload(worker_storage(req_worker(req)), req_body(req),
 		    json_object_get(of, "version") == NULL ? 3 : 4,
@@ -432,6 +420,6 @@ api_import(struct req *req)
 	m->req = req;
 	m->bundle = o;
 	m->objects = json_object_get(o, "objects");
-	m->results = json_array();
+	import_list_init(&m->results);
 	import_next(m);
 }

@@ -484,6 +484,17 @@ void storage_policy_get(struct storage *, const char *fmspc, store_text_fn,
     void *arg);
 
 /*
+ * What a site is made of beside its objects, for taking it elsewhere: a page
+ * of rows behind "after" (0: from the first), as POST /v1/import takes it:
+ * {"larder_site":1, ...}, and in "next" what to ask for next, if there is
+ * more.  Platforms come as the document of pccs-api 6.11; those without good
+ * certificates are among "registrations".
+ */
+enum site_part { SITE_PLATFORMS, SITE_REGISTRATIONS, SITE_POLICIES };
+void storage_site(struct storage *, enum site_part, int64_t after,
+    store_text_fn, void *arg);
+
+/*
  * Platforms a certificate refresh is to visit; n_fmspc 0: all.  They come by
  * pages, ids alone (storage_platform_ask() completes one when its turn
  * comes); the next page is read when the call-back has returned.

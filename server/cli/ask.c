@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* GET /v1/export gives the whole hot set. */
+#define ANSWER_MAX     ((size_t)512 << 20)
 #define DEFAULT_SERVER "http://127.0.0.1:8081"
 
 /* Where to: *url is the caller's to free, *unix_path is borrowed. */
@@ -103,6 +105,7 @@ cli_ask(const struct cli *cli, const struct cli_ask *ask,
 	http.body = span_of(ask->body, ask->len);
 	http.ca_file = cli_value(cli, "ca");
 	http.timeout_ms = seconds * 1000;
+	http.max_bytes = ANSWER_MAX;
 	if (http_fetch(&http, out, &why) != ERR_OK) {
 		cli_fail(cli, "%s: %s", url, why.text);
 		goto out;

@@ -2,9 +2,11 @@
 
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "server/cli/show.h"
 #include "upstream/fetch.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Objects in one request; some kilobytes each. */
@@ -30,17 +32,18 @@ member(const json_t *row, const char *name)
 }
 
 /* The answer names each object; so does a refusal's. */
-static void
+static bool
 bundle_answer(struct bundle *b, const struct http_answer *a)
 {
 	json_t *list = a->body.len == 0
 			   ? NULL
 			   : json_loadb(a->body.p, a->body.len, 0, NULL);
 	const char *key, *reason, *why;
+	bool told = json_is_array(list);
 	json_t *row;
 	size_t i;
 
-	if (!json_is_array(list))
+	if (!told)
 		b->rc = cli_answer_failed(b->cli, a);
 	json_array_foreach(list, i, row)
 	{
@@ -56,27 +59,38 @@ bundle_answer(struct bundle *b, const struct http_answer *a)
 			    key, why == NULL ? "refused" : why, reason);
 	}
 	json_decref(list);
+	return told;
+}
+
+bool
+bundle_post(struct bundle *b, struct span text)
+{
+	struct cli_ask ask = { .method = "POST",
+		.path = cli_has(b->cli, "force") ? "/v1/import?force=1"
+						 : "/v1/import",
+		.type = "application/json",
+		.body = (const char *)text.p,
+		.len = text.len };
+	struct http_answer answer = { 0 };
+	bool told = false;
+
+	if (cli_ask(b->cli, &ask, &answer) == CLI_OK)
+		told = bundle_answer(b, &answer);
+	else
+		b->rc = CLI_FAILED;
+	http_answer_free(&answer);
+	return told;
 }
 
 static void
 bundle_send(struct bundle *b)
 {
-	struct cli_ask ask = { .method = "POST",
-		.path = "/v1/import",
-		.type = "application/json" };
-	struct http_answer answer = { 0 };
 	json_t *doc =
 	    json_pack("{s:i, s:o}", "larder_bundle", 1, "objects", b->objects);
 	char *text = json_dumps(doc, JSON_COMPACT);
 
 	must(text != NULL);
-	ask.body = text;
-	ask.len = strlen(text);
-	if (cli_ask(b->cli, &ask, &answer) == CLI_OK)
-		bundle_answer(b, &answer);
-	else
-		b->rc = CLI_FAILED;
-	http_answer_free(&answer);
+	bundle_post(b, span_str(text));
 	free(text);
 	json_decref(doc);
 	b->objects = json_array();
@@ -97,14 +111,55 @@ bundle_fail(struct bundle *b, const char *what, const struct why *why)
 }
 
 int
+bundle_fini(struct bundle *b)
+{
+	json_decref(b->objects);
+	return b->rc;
+}
+
+int
 bundle_end(struct bundle *b)
 {
 	if (json_array_size(b->objects) != 0)
 		bundle_send(b);
-	json_decref(b->objects);
 	if (b->rc == CLI_OK)
 		printf("%s: %zu objects taken\n", b->path, b->taken);
-	return b->rc;
+	return bundle_fini(b);
+}
+
+/* --- asking for them --------------------------------------------------- */
+
+int
+bundle_rank(const json_t *object)
+{
+	const char *key = member(object, "key");
+
+	if (key == NULL)
+		return 0;
+	if (strcmp(key, "rootcrl") == 0 || strncmp(key, "amdcrl/", 7) == 0)
+		return 0;
+	return strncmp(key, "vek/", 4) == 0 ? 2 : 1;
+}
+
+json_t *
+bundle_page(struct cli *cli, const char *part, json_int_t *next)
+{
+	struct http_answer answer = { 0 };
+	struct cli_ask ask = { .method = "GET", .path = "/v1/export" };
+	json_t *doc = NULL;
+	char path[64];
+
+	if (part != NULL) {
+		snprintf(path, sizeof(path),
+		    "/v1/export?%s=%" JSON_INTEGER_FORMAT, part, *next);
+		ask.path = path;
+	}
+	if (cli_ask_ok(cli, &ask, &answer) == CLI_OK)
+		doc = show_parse(cli, buf_view(&answer.body));
+	http_answer_free(&answer);
+	if (part != NULL)
+		*next = json_integer_value(json_object_get(doc, "next"));
+	return doc;
 }
 
 /* --- AMD's files ------------------------------------------------------ */

@@ -25,6 +25,21 @@ void bundle_add(struct bundle *, json_t *object);
 void bundle_fail(struct bundle *, const char *what, const struct why *);
 /* Sends the rest, says how many were taken; gives rc. */
 int bundle_end(struct bundle *);
+/*
+ * Or: send bodies of POST /v1/import that are ready, and end without a word.
+ * False: the server did not say what became of each piece.
+ */
+bool bundle_post(struct bundle *, struct span text);
+int bundle_fini(struct bundle *);
+
+/* Who judges goes before who is judged: 0 .. BUNDLE_RANKS - 1. */
+#define BUNDLE_RANKS 3
+int bundle_rank(const json_t *object);
+/*
+ * GET /v1/export, or a page of one of its parts: what is held.  *next is 0 at
+ * first, and 0 behind the last page.  NULL: a message has been printed.
+ */
+json_t *bundle_page(struct cli *, const char *part, json_int_t *next);
 
 /* --- AMD's files ------------------------------------------------------ */
 

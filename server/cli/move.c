@@ -5,7 +5,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/cli/bundle.h"
-#include "server/cli/show.h"
+#include "server/cli/site.h"
 #include "server/cli/trustee.h"
 #include "upstream/fetch.h"
 
@@ -41,19 +41,7 @@ import_upload(struct cli *cli, const char *path, struct span text, bool v4)
 	return rc;
 }
 
-/* Who judges goes before who is judged: a bundle is sent in parts. */
-static int
-object_rank(const json_t *o)
-{
-	const char *key = json_string_value(json_object_get(o, "key"));
-
-	if (key == NULL)
-		return 0;
-	if (strcmp(key, "rootcrl") == 0 || strncmp(key, "amdcrl/", 7) == 0)
-		return 0;
-	return strncmp(key, "vek/", 4) == 0 ? 2 : 1;
-}
-
+/* In parts, by rank. */
 static int
 import_bundle(struct cli *cli, const char *path, json_t *doc)
 {
@@ -65,10 +53,10 @@ import_bundle(struct cli *cli, const char *path, json_t *doc)
 	if (!json_is_array(objects))
 		return cli_fail(cli, "%s: a bundle without objects", path);
 	bundle_init(&b, cli, path);
-	for (rank = 0; rank < 3; rank++)
+	for (rank = 0; rank < BUNDLE_RANKS; rank++)
 		json_array_foreach(objects, i, o)
 		{
-			if (object_rank(o) == rank)
+			if (bundle_rank(o) == rank)
 				bundle_add(&b, json_incref(o));
 		}
 	return bundle_end(&b);
@@ -129,6 +117,8 @@ import_one(struct cli *cli, const char *path)
 		trustee_import(&b, path);
 		return bundle_end(&b);
 	}
+	if (site_is(path))
+		return site_import(cli, path);
 	if (cli_read_file(path, UPLOAD_MAX, &text, &why) != ERR_OK)
 		rc = cli_fail(cli, "%s", why.text);
 	else if (bundle_is_amd(buf_view(&text)))
@@ -156,26 +146,6 @@ cmd_import(struct cli *cli)
 
 /* --- export ----------------------------------------------------------- */
 
-/* One page of AMD's endorsement keys; *next is 0 behind the last. NULL: a
- * message has been printed. */
-static json_t *
-export_page(struct cli *cli, json_int_t *next)
-{
-	struct http_answer answer = { 0 };
-	struct cli_ask ask = { .method = "GET" };
-	json_t *doc = NULL;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/v1/export?veks=%" JSON_INTEGER_FORMAT,
-	    *next);
-	ask.path = path;
-	if (cli_ask_ok(cli, &ask, &answer) == CLI_OK)
-		doc = show_parse(cli, buf_view(&answer.body));
-	http_answer_free(&answer);
-	*next = json_integer_value(json_object_get(doc, "next"));
-	return doc;
-}
-
 /* Each of AMD's endorsement keys that the server holds. */
 static int
 export_veks(struct cli *cli, int (*fn)(struct cli *, json_t *object, void *arg),
@@ -187,11 +157,11 @@ export_veks(struct cli *cli, int (*fn)(struct cli *, json_t *object, void *arg),
 	size_t i;
 
 	do {
-		if ((doc = export_page(cli, &next)) == NULL)
+		if ((doc = bundle_page(cli, "veks", &next)) == NULL)
 			return CLI_FAILED;
 		json_array_foreach(json_object_get(doc, "objects"), i, o)
 		{
-			if (object_rank(o) == 2 && rc == CLI_OK)
+			if (bundle_rank(o) == 2 && rc == CLI_OK)
 				rc = fn(cli, o, arg);
 		}
 		json_decref(doc);
@@ -274,16 +244,11 @@ bundle_one(struct cli *cli, json_t *object, void *arg)
 static int
 export_bundle(struct cli *cli)
 {
-	struct cli_ask ask = { .method = "GET", .path = "/v1/export" };
-	struct http_answer answer = { 0 };
-	json_t *doc = NULL;
+	json_t *doc = bundle_page(cli, NULL, NULL);
 	char *text = NULL;
-	int rc;
+	int rc = CLI_FAILED;
 
-	if ((rc = cli_ask_ok(cli, &ask, &answer)) != CLI_OK)
-		goto out;
-	rc = CLI_FAILED;
-	if ((doc = show_parse(cli, buf_view(&answer.body))) == NULL)
+	if (doc == NULL)
 		goto out;
 	if ((rc = export_veks(cli, bundle_one,
 		 json_object_get(doc, "objects"))) != CLI_OK)
@@ -294,7 +259,6 @@ export_bundle(struct cli *cli)
 out:
 	free(text);
 	json_decref(doc);
-	http_answer_free(&answer);
 	return rc;
 }
 
@@ -304,6 +268,10 @@ cmd_export(struct cli *cli)
 	bool platforms =
 	    cli_value(cli, "source") != NULL || cli_has(cli, "platforms");
 
+	if (cli_has(cli, "site"))
+		return platforms || cli_has(cli, "trustee")
+			   ? cli_misuse(cli, "--site is everything")
+			   : site_export(cli);
 	if (cli_has(cli, "peek") && !platforms)
 		return cli_misuse(cli, "--peek goes with --platforms");
 	if (cli_has(cli, "trustee"))
@@ -342,6 +310,8 @@ out:
 
 static const struct cli_opt import_opts[] = {
 	{ "force", 0, NULL, "let it replace what is newer (PCCS uploads)" },
+	{ "trust", 0, "PUBKEY",
+	    "who may have signed a site's bundle: public keys, PEM" },
 	{ "crl-side", 0, "vcek|vlek",
 	    "of AMD's lists, which do not say it (default vcek)" },
 	{ NULL, 0, NULL, NULL },
@@ -353,6 +323,10 @@ static const struct cli_opt export_opts[] = {
 	    "reg_na: those Intel has no certificate for yet;\n"
 	    "[FMSPC,...]: cached ones, [] for all" },
 	{ "peek", 0, NULL, "do not mark them as handed out" },
+	{ "site", 0, NULL,
+	    "all there is, platforms and policies too, signed; with -o" },
+	{ "sign-key", 0, "KEY",
+	    "the key that signs it: P-256 or Ed25519, PEM" },
 	{ "trustee", 0, "DIR",
 	    "all VCEKs as files instead, DIR/vcek/HWID/..._vcek.der" },
 	{ NULL, 0, NULL, NULL },
@@ -373,6 +347,8 @@ const struct cli_command cli_move_commands[] = {
 	{ "import", "FILE|DIR...", 1, -1, CLI_SERVER | CLI_TOKEN, import_opts,
 	    "Upload documents of export, collect, PcsClientTool or pccsadmin",
 	    "Every piece is verified, and on disk before the command ends.\n"
+	    "Of a site's bundle nothing is taken unless all of it is as it\n"
+	    "was signed.\n"
 	    "Of a PCCS document all is taken, or nothing.\n"
 	    "AMD: a cert_chain, a CRL, a VCEK or a VLEK, DER or PEM as KDS\n"
 	    "or a host gave it; DIR is a folder of Trustee's, with\n"

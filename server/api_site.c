@@ -1,0 +1,272 @@
+/*
+ * Platforms, registrations and appraisal policies, out and in again: the
+ * pages of storage_site().
+ *
+ * Certificates pass the gate as an upload's do.  A page is taken whole; if
+ * it is refused, platform by platform, so that one that has been revoked
+ * since does not keep the others out.
+ */
+#include "server/api.h"
+#include "server/import.h"
+
+#include "config/base/log.h"
+#include "config/base/must.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- out -------------------------------------------------------------- */
+
+void
+api_site_export(struct req *req, enum site_part part, int64_t after)
+{
+	storage_site(worker_storage(req_worker(req)), part, after, api_json_cb,
+	    req);
+}
+
+/* --- in --------------------------------------------------------------- */
+
+#define SITE_MAGIC 0x9cc51006u
+
+struct site_import {
+	unsigned magic;
+	struct req *req;
+	json_t *doc;                              /* owned */
+	json_t *certs, *registrations, *policies; /* in doc; or NULL */
+	size_t at;                                /* in the list at hand */
+	struct import_list results;
+};
+
+static void
+site_end(struct site_import *s, enum err e, const struct why *why)
+{
+	if (e == ERR_OK)
+		import_reply(s->req, &s->results);
+	else
+		reply_err(s->req, e, why);
+	import_list_fini(&s->results);
+	json_decref(s->doc);
+	free(s);
+}
+
+static struct storage *
+site_storage(const struct site_import *s)
+{
+	return worker_storage(req_worker(s->req));
+}
+
+static const char *
+member(const json_t *o, const char *name)
+{
+	return json_string_value(json_object_get(o, name));
+}
+
+/* A name that says nothing outside this site's log. */
+static void
+platform_result(struct site_import *s, const char *what, const json_t *o,
+    enum err e, const struct why *why)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s/%s", what,
+	    log_id(span_str(member(o, "qe_id"))).s);
+	import_result(&s->results, key, e, why);
+}
+
+static struct blob *
+blob_of(const json_t *o)
+{
+	struct buf text = BUF_INIT;
+	char *s = json_dumps(o, JSON_COMPACT);
+
+	must(s != NULL);
+	buf_str(&text, s);
+	free(s);
+	return buf_blob(&text);
+}
+
+/* --- policies --------------------------------------------------------- */
+
+static void site_policies(struct site_import *);
+
+static void
+site_policy_cb(void *arg, enum err e, const struct why *why, struct blob *id)
+{
+	struct site_import *s = obj_cast(arg, SITE_MAGIC);
+	const char *fmspc =
+	    member(json_array_get(s->policies, s->at++), "fmspc");
+	char key[64];
+
+	blob_unref(id);
+	snprintf(key, sizeof(key), "policy/%.12s", fmspc == NULL ? "" : fmspc);
+	import_result(&s->results, key, e, why);
+	site_policies(s);
+}
+
+static void
+site_policies(struct site_import *s)
+{
+	struct blob *json;
+
+	if (s->at == json_array_size(s->policies)) {
+		site_end(s, ERR_OK, NULL);
+		return;
+	}
+	json = blob_of(json_array_get(s->policies, s->at));
+	storage_policy_put(site_storage(s), json, site_policy_cb, s);
+	blob_unref(json);
+}
+
+/* --- registrations ---------------------------------------------------- */
+
+static void site_registrations(struct site_import *);
+
+static void
+site_registered(struct site_import *s, enum err e, const struct why *why)
+{
+	platform_result(s, "registration",
+	    json_array_get(s->registrations, s->at++), e, why);
+	site_registrations(s);
+}
+
+static void
+site_registered_cb(void *arg, enum err e, const struct why *why, bool cached)
+{
+	(void)cached;
+	site_registered(obj_cast(arg, SITE_MAGIC), e, why);
+}
+
+static void
+site_registrations(struct site_import *s)
+{
+	struct platform_ask ask = { .has_tcb = false };
+	struct why why = { 0 };
+	struct blob *json;
+	enum ppid ppid;
+	enum err e;
+
+	if (s->at == json_array_size(s->registrations)) {
+		s->at = 0;
+		site_policies(s);
+		return;
+	}
+	json = blob_of(json_array_get(s->registrations, s->at));
+	e = param_platform(blob_span(json), &ask, &ppid, &why);
+	blob_unref(json);
+	if (e == ERR_OK)
+		storage_register(site_storage(s), &ask, site_registered_cb, s);
+	ask_fini(&ask);
+	if (e != ERR_OK)
+		site_registered(s, e, &why);
+}
+
+/* --- platforms -------------------------------------------------------- */
+
+static void site_platform(struct site_import *);
+
+static void
+site_platform_cb(void *arg, enum err e, const struct why *why)
+{
+	struct site_import *s = obj_cast(arg, SITE_MAGIC);
+
+	platform_result(s, "platform", json_array_get(s->certs, s->at++), e,
+	    why);
+	site_platform(s);
+}
+
+static bool
+same(const json_t *a, const json_t *b, const char *name)
+{
+	return json_equal(json_object_get(a, name), json_object_get(b, name));
+}
+
+/* The page again with this platform alone. */
+static json_t *
+page_of_one(const struct site_import *s, json_t *certs)
+{
+	json_t *doc = json_copy(s->doc), *rows = json_array(), *row, *coll;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->doc, "platforms"), i, row)
+	{
+		if (same(row, certs, "qe_id") && same(row, certs, "pce_id"))
+			json_array_append(rows, row);
+	}
+	coll = json_copy(json_object_get(s->doc, "collaterals"));
+	json_object_set_new(coll, "pck_certs", json_pack("[O]", certs));
+	json_object_set_new(doc, "platforms", rows);
+	json_object_set_new(doc, "collaterals", coll);
+	return doc;
+}
+
+static void
+site_upload(struct site_import *s, struct blob *json, store_done_fn fn)
+{
+	storage_upload(site_storage(s), json, 4,
+	    param_flag(req_query(s->req, "force")), fn, s);
+}
+
+static void
+site_platform(struct site_import *s)
+{
+	struct blob *json;
+	json_t *one;
+
+	if (s->at == json_array_size(s->certs)) {
+		s->at = 0;
+		site_registrations(s);
+		return;
+	}
+	one = page_of_one(s, json_array_get(s->certs, s->at));
+	json = blob_of(one);
+	site_upload(s, json, site_platform_cb);
+	blob_unref(json);
+	json_decref(one);
+}
+
+static void
+site_page_cb(void *arg, enum err e, const struct why *why)
+{
+	struct site_import *s = obj_cast(arg, SITE_MAGIC);
+	json_t *o;
+	size_t i;
+
+	if (e == ERR_PARAM || e == ERR_INTEGRITY) {
+		site_platform(s);
+		return;
+	}
+	if (e != ERR_OK) {
+		site_end(s, e, why);
+		return;
+	}
+	json_array_foreach(s->certs, i, o)
+	    platform_result(s, "platform", o, ERR_OK, NULL);
+	site_registrations(s);
+}
+
+static json_t *
+list_of(const json_t *doc, const char *name)
+{
+	json_t *list = json_object_get(doc, name);
+
+	return json_is_array(list) ? list : NULL;
+}
+
+void
+api_site_import(struct req *req, json_t *doc)
+{
+	json_t *coll = json_object_get(doc, "collaterals");
+	struct site_import *s = xcalloc(1, sizeof(*s));
+
+	s->magic = SITE_MAGIC;
+	s->req = req;
+	s->doc = doc;
+	s->certs = list_of(coll, "pck_certs");
+	s->registrations = list_of(doc, "registrations");
+	s->policies = list_of(doc, "policies");
+	import_list_init(&s->results);
+	if (json_array_size(s->certs) == 0)
+		site_registrations(s);
+	else
+		site_upload(s, req_body(req), site_page_cb);
+}
