@@ -203,12 +203,14 @@ function pickedCard(data, page) {
   for (const scope of data.impact.fmspcs) {
     const row = scope.numbers.find((n) => cellKey(scope, n.number) === picked);
     if (!row) continue;
+    const up = row.number > (scope.effective ?? 0);
     const which = `${scope.fmspc}, ${scope.tee.toUpperCase()}`;
     return h('div', { class: 'details', id: 'impact-details' },
       h('div', { class: 'headline' },
         h('h3', null, `Number ${row.number} for ${which}`),
-        button('Promote to it …', () => changeOpen(data, { verb: 'promote',
-          scope: { fmspc: scope.fmspc }, number: row.number }, page),
+        button(up ? 'Promote to it …' : 'Pin it …', () => changeOpen(data,
+          { verb: up ? 'promote' : 'pin', scope: { fmspc: scope.fmspc },
+            number: row.number }, page),
         { 'data-key': 'promote', class: 'primary',
           disabled: row.effective })),
       h('p', null, counts(row.statuses)),

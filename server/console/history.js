@@ -35,12 +35,12 @@ function rules(policy) {
 function impact(i) {
   if (!i) return '–';
   if (JSON.stringify(i.before) === JSON.stringify(i.after)) {
-    return [bar(i.after), h('span', { class: 'muted' }, 'none changes: '),
-      counts(i.after)];
+    return [bar(i.after), counts(i.after),
+      h('p', { class: 'muted' }, 'no platform changes')];
   }
-  return [bar(i.before), bar(i.after), counts(i.before),
-    h('span', { class: 'arrow', 'aria-label': 'becomes' }, '→'),
-    counts(i.after)];
+  return [h('span', { class: 'muted' }, 'before'), bar(i.before),
+    counts(i.before), h('br'), h('span', { class: 'muted' }, 'after'),
+    bar(i.after), counts(i.after)];
 }
 
 function row(c, now) {

@@ -36,7 +36,7 @@ function origins(list, now) {
       'Last error'],
     list.map((o) => h('tr', null, h('th', { scope: 'row' }, o.origin),
       h('td', null, stateChip(o)), h('td', null, when(o.down_since, now)),
-      h('td', { class: 'num' }, o.asking), h('td', { class: 'num' }, o.queued),
+      h('td', null, o.asking), h('td', null, o.queued),
       h('td', null, pause(o)), h('td', null, failure(o.last_error)))));
 }
 
@@ -46,7 +46,7 @@ function flights(list) {
     list.map((f) => h('tr', null,
       h('th', { scope: 'row' }, f.key ?? f.object ?? '–'),
       h('td', null, f.state ?? '–'),
-      h('td', { class: 'num' }, f.waiters ?? 0))));
+      h('td', null, f.waiters ?? 0))));
 }
 
 function missing(map, now) {
