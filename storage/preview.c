@@ -2,6 +2,7 @@
  * The impact preview as people read it: the document of
  * GET /v1/baseline/impact, and the same as gauges.
  */
+#include "storage/preview.h"
 #include "config/base/clock.h"
 #include "config/base/must.h"
 #include "storage/baseline.h"
@@ -338,17 +339,20 @@ impact_work(struct job *j)
 	uint32_t to = msg_of(t, struct impact_job, text)->to;
 	struct storage *st = j->st;
 	struct sets *sets = NULL;
+	json_t *amd = NULL;
 	enum err e;
 
 	store_flush(st);
 	if ((e = fleet_sync(st, &j->why)) != ERR_OK ||
+	    (e = preview_amd(st, &amd, &j->why)) != ERR_OK ||
 	    (e = sets_read(st, t->what, &sets, &j->why)) != ERR_OK) {
+		json_decref(amd);
 		job_fail(j, e);
 		return;
 	}
-	t->text = json_text(json_pack("{s:o, s:I, s:o}", "at",
+	t->text = json_text(json_pack("{s:o, s:I, s:o, s:o}", "at",
 	    json_time(clock_now()), "platforms", (json_int_t)fleet_len(st),
-	    "fmspcs", fmspcs_json(st, sets, t->what, to)));
+	    "fmspcs", fmspcs_json(st, sets, t->what, to), "amd", amd));
 	sets_free(sets);
 	job_done(j);
 }

@@ -68,6 +68,15 @@ list_text(json_t *list, struct buf *b)
 }
 
 static void
+number_cell(struct table *t, const json_t *row, const char *member)
+{
+	char n[32];
+
+	snprintf(n, sizeof(n), "%lld", num_of(row, member));
+	table_cell(t, n);
+}
+
+static void
 number_row(struct table *t, const json_t *scope, const json_t *number)
 {
 	struct buf b = BUF_INIT;
@@ -81,10 +90,8 @@ number_row(struct table *t, const json_t *scope, const json_t *number)
 	table_cell(t, n);
 	table_cell(t, text_of(number, "role"));
 	table_cell(t, date == NULL ? text_of(number, "tcb_date") : date);
-	snprintf(n, sizeof(n), "%lld", num_of(number, "fall"));
-	table_cell(t, n);
-	snprintf(n, sizeof(n), "%lld", num_of(number, "refetch_helps"));
-	table_cell(t, n);
+	number_cell(t, number, "fall");
+	number_cell(t, number, "refetch_helps");
 	statuses_text(json_object_get(number, "statuses"), &b);
 	table_cell(t, b.p);
 	buf_free(&b);
@@ -161,6 +168,49 @@ examples_print(json_t *scopes)
 }
 
 static void
+chips_row(struct table *t, const json_t *product, const json_t *c)
+{
+	char tcb[32];
+
+	table_cell(t, text_of(product, "product"));
+	number_cell(t, product, "chips");
+	snprintf(tcb, sizeof(tcb), "%s%s", text_of(c, "tcb"),
+	    json_is_true(json_object_get(c, "effective")) ? " *" : "");
+	table_cell(t, tcb);
+	number_cell(t, c, "meets");
+	number_cell(t, c, "below");
+	number_cell(t, c, "fall");
+}
+
+/* AMD's chips, by what the least TCB demanded would be. */
+static void
+chips_print(json_t *products)
+{
+	struct table *t = table_new(6);
+	json_t *product, *c;
+	size_t i, j;
+
+	table_cell(t, "AMD");
+	table_cell(t, "CHIPS");
+	table_cell(t, "LEAST TCB");
+	table_cell(t, "MEET IT");
+	table_cell(t, "BELOW");
+	table_cell(t, "FALL");
+	json_array_foreach(products, i, product)
+	{
+		json_array_foreach(json_object_get(product, "candidates"), j, c)
+		{
+			chips_row(t, product, c);
+		}
+	}
+	if (json_array_size(products) > 0) {
+		putchar('\n');
+		table_print(t, stdout, 0);
+	}
+	table_free(t);
+}
+
+static void
 missing_print(json_t *missing)
 {
 	json_t *m;
@@ -207,10 +257,12 @@ impact_show(const struct cli *cli, struct span body, long to)
 		    num_of(doc, "platforms"));
 		matrix_print(scopes);
 		examples_print(scopes);
+		chips_print(json_object_get(doc, "amd"));
 		missing_print(json_object_get(doc, "missing"));
 	}
 	fflush(stdout);
-	if (!has_number(scopes, to))
+	if (!has_number(scopes, to) &&
+	    (to != 0 || json_array_size(json_object_get(doc, "amd")) == 0))
 		rc = to == 0 ? cli_fail(cli,
 				   "no platform, or nothing to judge it by")
 			     : cli_fail(cli, "number %ld is not held", to);

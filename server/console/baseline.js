@@ -254,8 +254,40 @@ function legend(data) {
       h('span', { class: `key part ${STATUS[s]}` }), s)));
 }
 
+// --- AMD ---------------------------------------------------------------
+
+function lacks(examples) {
+  if (examples.length === 0) return '–';
+  return h('ul', { class: 'plain' }, examples.map((e) => h('li', null,
+    h('code', null, e.name), ' ', e.short.map((s, i) => [i > 0 ? ', ' : '',
+      s.part, ' ', h('b', null, s.has), ' < ', h('b', null, s.needs)]))));
+}
+
+function chipsCard(data, page) {
+  const products = data.impact.amd ?? [];
+  if (products.length === 0) return null;
+  return h('section', { class: 'card', 'aria-labelledby': 'chips' },
+    h('h2', { id: 'chips' }, 'AMD chips'),
+    h('p', { class: 'muted' }, 'Each row is a TCB that chips have: as the ' +
+      'least one demanded of their product, who would be below it.'),
+    table('AMD chips by least TCB', ['Product', 'Least TCB', 'Meet it',
+      'Below', 'Would fall', 'They lack', ''],
+    products.flatMap((p) => p.candidates.map((c) => h('tr', null,
+      h('th', { scope: 'row' }, p.product),
+      h('td', { class: 'whole' }, h('code', null, c.tcb), ' ',
+        c.effective ? chip('soft', 'demanded now') : null),
+      h('td', null, c.meets), h('td', null, c.below),
+      h('td', null, c.fall > 0 ? h('span', { class: 'fall' }, c.fall) : 0),
+      h('td', { class: 'wide' }, lacks(c.examples)),
+      h('td', { class: 'act' }, button('Demand it …', () => changeOpen(data,
+        { verb: 'pin', amd: { product: p.product, tcb: c.tcb } }, page),
+      { 'data-key': `amd-${p.product}-${c.tcb}`, disabled: c.effective,
+        'aria-label': `Demand ${c.tcb} of ${p.product}` })))))));
+}
+
 export function render(data, page) {
   const now = at(data.now);
-  return [impactCard(data, page), rulesCard(data, page),
+  return [impactCard(data, page), chipsCard(data, page),
+    rulesCard(data, page),
     effectiveCard(data, now)];
 }

@@ -52,6 +52,7 @@ class Change {
     this.page = page;
     this.verb = start.verb ?? 'follow';
     this.scope = start.scope ?? {};
+    this.amd = start.amd ?? null; // { product, tcb }: a least TCB instead
     this.number = start.number ?? start.rule?.pin ??
       numbersOf(data)[0]?.number;
     this.days = start.rule?.lag_days ?? 60;
@@ -68,6 +69,7 @@ class Change {
 
   body() {
     const b = { ...this.scope, reason: this.reason.trim() };
+    if (this.amd) return { ...this.amd, reason: b.reason };
     if (this.verb === 'follow') b.follow = this.follow;
     if (this.verb === 'lag') b.days = Number(this.days);
     if (this.verb === 'pin' || this.verb === 'promote') {
@@ -96,8 +98,9 @@ class Change {
   }
 
   fields() {
-    const rows = [];
+    const rows = this.amd ? [this.chips()] : [];
     const numbers = numbersOf(this.data);
+    if (this.amd) return [...rows, this.reasonField()];
     if (this.verb !== 'rollback') {
       rows.push(field('Where', this.scopeSelect()));
     }
@@ -126,13 +129,30 @@ class Change {
         ['advance', 'advance: go to the oldest number still signed']],
       this.retire, (e) => this.set({ retire: e.target.value }))));
     }
-    rows.push(field('Reason', h('textarea', { id: 'c-reason', rows: '2',
+    rows.push(this.reasonField());
+    return rows;
+  }
+
+  reasonField() {
+    return field('Reason', h('textarea', { id: 'c-reason', rows: '2',
       required: true, maxlength: '500',
       oninput: (e) => {
         this.reason = e.target.value;
         this.buttons();
-      } }, this.reason), 'Kept with the change, for whoever comes after you.'));
-    return rows;
+      } }, this.reason), 'Kept with the change, for whoever comes after you.');
+  }
+
+  // Who would be below a least TCB.
+  chips() {
+    const p = this.data.impact.amd.find((x) =>
+      x.product === this.amd.product);
+    const c = p.candidates.find((x) => x.tcb === this.amd.tcb);
+    return h('div', { class: 'field' },
+      h('p', null, `The least TCB demanded of ${p.product} will be `,
+        h('code', null, c.tcb), '.'),
+      c.below > 0 ? h('p', { class: 'note warn' },
+        `${c.below} of ${plural(p.chips, 'chip')} would be below it.`)
+        : h('p', { class: 'muted' }, `All ${p.chips} chips meet it.`));
   }
 
   scopeSelect() {
@@ -235,7 +255,7 @@ class Change {
     dialog.replaceChildren(h('form', { method: 'dialog', class: 'change',
       onsubmit: (e) => e.preventDefault() },
     h('h2', { id: 'dialog-title' }, 'Change the baseline'),
-    field('What', select('c-verb', Object.entries(VERBS), this.verb,
+    this.amd ? null : field('What', select('c-verb', Object.entries(VERBS), this.verb,
       (e) => this.set({ verb: e.target.value, shown: null, force: false })),
     LEAD[this.verb]),
     this.fields(), this.preview(),

@@ -75,6 +75,13 @@ function attention(data, now) {
     notes.push(['none', `${key} was asked for and is not held: ` +
       `${f.reason}.`, '#/objects']);
   }
+  const told = new Set(status.storage.objects.filter((o) => o.last_failure)
+    .map((o) => o.key));
+  for (const f of status.upstream.due.failing ?? []) {
+    if (told.has(f.item) || f.item in status.storage.missing) continue;
+    notes.push(['none', `${f.item} cannot be refreshed: ${f.reason}.`,
+      '#/upstream']);
+  }
   const order = { bad: 0, warn: 1, none: 2 };
   return notes.sort((a, b) => order[a[0]] - order[b[0]]);
 }

@@ -2,7 +2,7 @@
 
 import { get } from './api.js';
 import { chip, empty, h, plural, table } from './dom.js';
-import { at, away, when } from './time.js';
+import { at, away, span, when } from './time.js';
 
 export const title = 'Upstream';
 
@@ -35,18 +35,30 @@ function origins(list, now) {
     ['Server', 'State', 'Since', 'In progress', 'Waiting', 'Pause',
       'Last error'],
     list.map((o) => h('tr', null, h('th', { scope: 'row' }, o.origin),
-      h('td', null, stateChip(o)), h('td', null, when(o.down_since, now)),
+      h('td', null, stateChip(o)), h('td', null, when(o.down_since ?? o.failing_since, now)),
       h('td', null, o.asking), h('td', null, o.queued),
       h('td', null, pause(o)), h('td', null, failure(o.last_error)))));
 }
 
 function flights(list) {
   if (list.length === 0) return empty('No fetch in progress.');
-  return table('Fetches in progress', ['Object', 'State', 'Waiting'],
-    list.map((f) => h('tr', null,
-      h('th', { scope: 'row' }, f.key ?? f.object ?? '–'),
-      h('td', null, f.state ?? '–'),
+  return table('Fetches in progress', ['Object', 'State', 'For', 'From',
+    'Requests waiting'],
+    list.map((f) => h('tr', null, h('th', { scope: 'row' }, f.item),
+      h('td', null, f.state), h('td', null, span(f.age_ms / 1000)),
+      h('td', null, f.origin ?? '–'),
       h('td', null, f.waiters ?? 0))));
+}
+
+function failing(list, now) {
+  if (!list || list.length === 0) return null;
+  return table('Refreshes that fail', ['Object', 'Held', 'Times',
+    'Tried again', 'Reason'],
+  list.map((f) => h('tr', null, h('th', { scope: 'row' }, f.item),
+    h('td', null, f.held ? chip('good', 'held') : chip('warn', 'no')),
+    h('td', null, f.fails), h('td', null, when(f.next_at, now)),
+    h('td', { class: 'wide' }, h('code', null, f.reason),
+      f.text ? `: ${f.text}` : ''))));
 }
 
 function missing(map, now) {
@@ -68,12 +80,7 @@ export function render({ upstream, missing: map, now: text }) {
         `${due.running} being refreshed, the next ${away(due.next_at, now)}; `,
         `${plural(upstream.n_waiters, 'request')} waiting for a fetch; `,
         `${upstream.refusals_kept} answers “there is none” remembered.`),
-      due.failing?.length > 0
-        ? h('p', { class: 'note warn' },
-          `Refreshing fails for ${due.failing.map((f) => f.key ?? f)
-            .join(', ')}.`)
-        : null,
-      flights(upstream.flights)),
+      failing(due.failing, now), flights(upstream.flights)),
     h('section', { class: 'card' }, h('h2', null, 'Not held'),
       missing(map, now))];
 }

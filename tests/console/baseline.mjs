@@ -185,6 +185,28 @@ export function baselineTests(browser) {
     await end(page);
   }
 
+  async function aLeastTcbOfAmdsChips() {
+    const page = await begin();
+    const rows = await page.$$eval('section[aria-labelledby=chips] tbody tr',
+      (l) => l.map((r) => [...r.children].slice(1, 5)
+        .map((c) => c.textContent.trim())));
+    // Five Milans: microcode 219 three times, 213, 209.
+    same(rows.map((r) => r.slice(1)), [['3', '2', '2'], ['4', '1', '1'],
+      ['5', '0', '0']], 'meet it, below, would fall');
+    same(rows[0][0], 'DB18000000000004', 'the highest first');
+    await page.click('[data-key="amd-Milan-D518000000000004"]');
+    assert((await page.innerText('#dialog')).includes('1 of 5 chips'),
+      'says who is below');
+    await page.fill('#c-reason', 'SB-3019');
+    await previewed(page);
+    await page.waitForSelector('#c-apply:enabled');
+    await applied(page);
+    same((await rules()).rules.amd.map((a) => [a.product, a.tcb]),
+      [['Milan', 'D518000000000004']], 'demanded');
+    await page.waitForSelector('text=demanded now');
+    await end(page);
+  }
+
   return [
     ['the matrix is what the server says', theMatrixIsWhatTheServerSays],
     ['a cell by keyboard', aCellByKeyboard],
@@ -194,5 +216,6 @@ export function baselineTests(browser) {
       aPromotionThatIsRefusedAndForced],
     ['nobody is overwritten', nobodyIsOverwritten],
     ['rolled back', rolledBack],
+    ['a least TCB of AMD’s chips', aLeastTcbOfAmdsChips],
   ];
 }

@@ -48,16 +48,19 @@ SIM_PID=$!
 await grep -q '^listening ' "$T/sim.out" || fail 'the simulator did not start'
 read -r _ SIM SPKI <"$T/sim.out"
 "$B/larder" token add --sha512 --json console >"$T/token.json"
+MILAN=$("$B/larder-sim" --amd-root Milan)
 TOKEN=$(jq -r .token "$T/token.json")
 cat >"$T/larder.json" <<CONFIG
 {
   "listen": [
-    { "address": "127.0.0.1:0", "serve": ["pccs", "ops", "admin"] } ],
+    { "address": "127.0.0.1:0", "serve": ["pccs", "kds", "ops", "admin"] } ],
   "database": "sqlite:$T/larder.db",
   "mode": "lazy",
   "upstream": { "pcs": { "urls": ["$SIM"],
-                         "root_crl_urls": ["$SIM/IntelSGXRootCA.der"] } },
-  "trust": { "intel_root_spki_sha256": ["$SPKI"] },
+                         "root_crl_urls": ["$SIM/IntelSGXRootCA.der"] },
+                "kds": { "urls": ["$SIM"] } },
+  "trust": { "intel_root_spki_sha256": ["$SPKI"],
+             "amd_root_spki_sha256": { "Milan": ["$MILAN"] } },
   "tokens": { "admin_sha512": [$(jq .hash "$T/token.json")] }
 }
 CONFIG
@@ -83,6 +86,13 @@ for n in 1 9 17 25 33 4 12 20 28 36 44 52; do
 	P=$(curl -s "$SIM/_sim/platform?n=$n")
 	get "$(echo "$P" | jq -r --arg r "$SGX/pckcert" '"\($r)?qeid=\(.qe_id)&cpusvn=\(.cpu_svn)&pcesvn=\(.pce_svn)&pceid=\(.pce_id)&encrypted_ppid=\(.enc_ppid)"')"
 	echo "$P" | jq -r .qe_id >>"$T/secrets"
+done
+# Five Milans, two of them with older microcode.
+for chip in '0&ucode=219' '4&ucode=219' '8&ucode=213' '12&ucode=219' \
+	'16&ucode=209'; do
+	P=$(curl -s "$SIM/_sim/chip?n=$chip")
+	get "$(echo "$P" | jq -r .path)"
+	echo "$P" | jq -r .hwid >>"$T/secrets"
 done
 for path in $SGX/qe/identity $SGX/qve/identity $TDX/qe/identity \
 	"$SGX/pckcrl?ca=processor" $SGX/rootcacrl; do

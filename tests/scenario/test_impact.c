@@ -256,6 +256,95 @@ START_TEST(test_what_new_certificates_would_mend)
 }
 END_TEST
 
+/* --- AMD ------------------------------------------------------------- */
+
+static const struct house_opts with_kds = {
+	.listen = "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\",\"ops\","
+		  "\"admin\",\"kds\"]}]",
+};
+
+static json_t *
+candidate(json_t *doc, const char *product, const char *tcb)
+{
+	json_t *row, *c;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(doc, "amd"), i, row)
+	{
+		if (strcmp(text(row, "product"), product) != 0)
+			continue;
+		json_array_foreach(json_object_get(row, "candidates"), j, c)
+		{
+			if (strcmp(text(c, "tcb"), tcb) == 0)
+				return c;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Three Milans: microcode 100, 200, 200, all else equal.  With 200 as the
+ * least one is below, for its microcode alone; with 100 none is.
+ */
+START_TEST(test_chips_below_a_least_tcb)
+{
+	static const uint8_t ucode[] = { 100, 200, 200 };
+	char path[SIM_KDS_PATH], low[17], high[17], body[128];
+	struct sim_chip chip;
+	json_t *doc, *c, *e;
+	struct edge_reply r;
+	size_t i;
+
+	house_start(&h, &with_kds);
+	for (i = 0; i < 3; i++) {
+		chip = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, i), ucode[i]);
+		sim_chip_path(&chip, path);
+		expect_get(&h, path, 200, NULL);
+		amd_tcb_write(chip.tcb, i == 0 ? low : high);
+	}
+	/* The low chip has reported less before: the highest counts. */
+	chip = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, 0), 50);
+	sim_chip_path(&chip, path);
+	expect_get(&h, path, 200, NULL);
+	doc = impact("");
+	c = candidate(doc, "Milan", high);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(num(c, "meets"), 2);
+	ck_assert_int_eq(num(c, "below"), 1);
+	ck_assert_int_eq(num(c, "fall"), 1);
+	ck_assert(json_is_false(json_object_get(c, "effective")));
+	e = json_array_get(json_object_get(c, "examples"), 0);
+	ck_assert_str_eq(text(e, "tcb"), low);
+	ck_assert_uint_eq(json_array_size(json_object_get(e, "short")), 1);
+	e = json_array_get(json_object_get(e, "short"), 0);
+	ck_assert_str_eq(text(e, "part"), "microcode");
+	ck_assert_int_eq(num(e, "has"), 100);
+	ck_assert_int_eq(num(e, "needs"), 200);
+	c = candidate(doc, "Milan", low);
+	ck_assert_int_eq(num(c, "meets"), 3);
+	ck_assert_int_eq(num(c, "fall"), 0);
+	json_decref(doc);
+	r = keep(house_admin(&h, "GET", IMPACT, NULL));
+	ck_assert_ptr_null(strstr(r.body, chip.hex));
+	/* Demanded from now on: whoever is below has fallen already. */
+	snprintf(body, sizeof(body),
+	    "{\"product\":\"Milan\",\"tcb\":\"%s\",\"reason\":\"SB-3019\","
+	    "\"force\":true}",
+	    high);
+	r = keep(house_send(&h, "POST", "/v1/baseline/pin",
+	    "admin-token: " HOUSE_ADMIN "\r\nIf-Match: \"0\"\r\n",
+	    span_str(body)));
+	ck_assert_msg(r.status == 200, "%d %s", r.status, r.body);
+	doc = impact("");
+	c = candidate(doc, "Milan", high);
+	ck_assert(json_is_true(json_object_get(c, "effective")));
+	ck_assert_int_eq(num(c, "below"), 1);
+	ck_assert_int_eq(num(c, "fall"), 0);
+	json_decref(doc);
+	house_stop(&h);
+}
+END_TEST
+
 START_TEST(test_gauges)
 {
 	struct edge_reply r;
@@ -290,6 +379,7 @@ main(void)
 	tcase_add_test(tc, test_one_number_and_one_fmspc);
 	tcase_add_test(tc, test_a_quote_tells_of_the_tdx_module);
 	tcase_add_test(tc, test_what_new_certificates_would_mend);
+	tcase_add_test(tc, test_chips_below_a_least_tcb);
 	tcase_add_test(tc, test_gauges);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -1,0 +1,254 @@
+/*
+ * AMD's side of the impact preview: the TCB each chip known has reported (of
+ * several the highest), against every TCB that some chip has as the least one
+ * demanded.  Store thread.
+ */
+#include "config/base/enc.h"
+#include "config/base/must.h"
+#include "storage/baseline.h"
+#include "storage/preview.h"
+#include "storage/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Least TCBs looked at for one product: the highest. */
+#define CANDIDATES_MAX 8
+#define EXAMPLES_MAX   5
+
+struct chip {
+	char hex[2 * AMD_HWID_MAX + 1];
+	struct amd_tcb tcb;
+	bool has_min; /* a least TCB is demanded of it now */
+	struct amd_tcb min;
+};
+
+struct chips { /* of one product */
+	enum amd_product product;
+	size_t n, cap;
+	struct chip *v;
+};
+
+struct fleet_amd {
+	const struct baseline *baseline;
+	struct chips of[AMD_PRODUCT_N];
+};
+
+/* --- reading ---------------------------------------------------------- */
+
+static struct chip *
+chip_add(const struct baseline *b, struct chips *c, const char *hex)
+{
+	struct base_amd_min min;
+	struct chip *chip;
+
+	if (c->n == c->cap) {
+		c->cap = c->cap == 0 ? 16 : 2 * c->cap;
+		c->v = xrealloc(c->v, c->cap, sizeof(*c->v));
+	}
+	chip = &c->v[c->n++];
+	*chip = (struct chip){ .has_min = false };
+	(void)snprintf(chip->hex, sizeof(chip->hex), "%s", hex);
+	if (baseline_amd(b, c->product, hex, &min) && !min.newest) {
+		chip->has_min = true;
+		chip->min = min.tcb;
+	}
+	return chip;
+}
+
+/* Rows come chip by chip. */
+static bool
+chip_row(void *arg, const struct db_val *col)
+{
+	struct fleet_amd *f = arg;
+	enum amd_product product = amd_product_read(col[0].s);
+	struct amd_tcb tcb;
+	struct chips *c;
+	struct chip *chip;
+	char hex[2 * AMD_HWID_MAX + 1];
+
+	if (product == AMD_PRODUCT_N || amd_tcb_read(col[2].s, &tcb) != ERR_OK)
+		return true;
+	db_col_text(&col[1], hex, sizeof(hex));
+	c = &f->of[product];
+	chip = c->n == 0 ? NULL : &c->v[c->n - 1];
+	if (chip == NULL || strcmp(chip->hex, hex) != 0) {
+		chip = chip_add(f->baseline, c, hex);
+		chip->tcb = tcb;
+	} else if (amd_tcb_covers(product, tcb, chip->tcb)) {
+		chip->tcb = tcb;
+	}
+	return true;
+}
+
+/* --- candidates ------------------------------------------------------- */
+
+static struct amd_spl
+spl_of(enum amd_product product, struct amd_tcb tcb)
+{
+	struct amd_spl s = { 0 };
+
+	/* Reserved bytes set: as if it could prove nothing. */
+	if (amd_spl_of(product, tcb, &s, NULL) != ERR_OK)
+		return (struct amd_spl){ 0 };
+	return s;
+}
+
+static int
+tcb_cmp(const void *a, const void *b)
+{
+	char x[17], y[17];
+
+	amd_tcb_write(*(const struct amd_tcb *)a, x);
+	amd_tcb_write(*(const struct amd_tcb *)b, y);
+	return -strcmp(x, y);
+}
+
+/* What is demanded now, and of what chips have the highest: each once. */
+static size_t
+candidates(const struct fleet_amd *f, const struct chips *c,
+    struct amd_tcb out[CANDIDATES_MAX])
+{
+	struct amd_tcb *v = xcalloc(c->n + 1, sizeof(*v));
+	struct base_amd_min min;
+	size_t i, n = 0, kept = 0;
+
+	for (i = 0; i < c->n; i++)
+		v[n++] = c->v[i].tcb;
+	if (baseline_amd(f->baseline, c->product, NULL, &min) && !min.newest)
+		out[kept++] = min.tcb;
+	if (n > 0)
+		qsort(v, n, sizeof(*v), tcb_cmp);
+	for (i = 0; i < n && kept < CANDIDATES_MAX; i++)
+		if ((i == 0 || tcb_cmp(&v[i], &v[i - 1]) != 0) &&
+		    (kept == 0 || tcb_cmp(&v[i], &out[0]) != 0))
+			out[kept++] = v[i];
+	if (kept > 0)
+		qsort(out, kept, sizeof(*out), tcb_cmp);
+	free(v);
+	return kept;
+}
+
+/* --- the document ----------------------------------------------------- */
+
+/* As the log names a chip: "#1a2b3c4d". */
+static json_t *
+chip_name(enum amd_product product, const struct chip *chip)
+{
+	unsigned char id[AMD_HWID_MAX];
+	struct coll_key key;
+	struct key_log log;
+	const char *at;
+	size_t len = amd_hwid_len(product);
+
+	if (hex_read(span_str(chip->hex), id, len) != ERR_OK)
+		return json_string("unnamed");
+	key = key_vcek(product, span_of(id, len), chip->tcb);
+	log = key_log(&key);
+	at = strchr(log.s, '#');
+	must(at != NULL);
+	return json_stringn(at, strcspn(at, "/"));
+}
+
+static void
+short_add(json_t *list, const char *part, unsigned has, unsigned needs)
+{
+	if (has < needs)
+		json_array_append_new(list,
+		    json_pack("{s:s, s:i, s:i}", "part", part, "has", (int)has,
+			"needs", (int)needs));
+}
+
+static json_t *
+short_json(enum amd_product product, struct amd_tcb has, struct amd_tcb needs)
+{
+	struct amd_spl h = spl_of(product, has), n = spl_of(product, needs);
+	json_t *list = json_array();
+
+	short_add(list, "fmc", h.fmc, n.fmc);
+	short_add(list, "bootloader", h.bl, n.bl);
+	short_add(list, "tee", h.tee, n.tee);
+	short_add(list, "snp", h.snp, n.snp);
+	short_add(list, "microcode", h.ucode, n.ucode);
+	return list;
+}
+
+static json_t *
+tcb_json(struct amd_tcb tcb)
+{
+	char text[17];
+
+	amd_tcb_write(tcb, text);
+	return json_string(text);
+}
+
+static json_t *
+candidate_json(const struct chips *c, struct amd_tcb least, bool effective)
+{
+	json_t *examples = json_array();
+	size_t i, meets = 0, fall = 0;
+	const struct chip *chip;
+
+	for (i = 0; i < c->n; i++) {
+		chip = &c->v[i];
+		if (amd_tcb_covers(c->product, chip->tcb, least)) {
+			meets++;
+			continue;
+		}
+		fall += !chip->has_min ||
+			amd_tcb_covers(c->product, chip->tcb, chip->min);
+		if (json_array_size(examples) < EXAMPLES_MAX)
+			json_array_append_new(examples,
+			    json_pack("{s:o, s:o, s:o}", "name",
+				chip_name(c->product, chip), "tcb",
+				tcb_json(chip->tcb), "short",
+				short_json(c->product, chip->tcb, least)));
+	}
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "tcb",
+	    tcb_json(least), "effective", effective, "meets", (json_int_t)meets,
+	    "below", (json_int_t)(c->n - meets), "fall", (json_int_t)fall,
+	    "examples", examples);
+}
+
+static json_t *
+product_json(const struct fleet_amd *f, const struct chips *c)
+{
+	struct amd_tcb least[CANDIDATES_MAX];
+	size_t i, n = candidates(f, c, least);
+	struct base_amd_min min = { .newest = true };
+	json_t *list = json_array();
+	bool pinned =
+	    baseline_amd(f->baseline, c->product, NULL, &min) && !min.newest;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list,
+		    candidate_json(c, least[i],
+			pinned && tcb_cmp(&least[i], &min.tcb) == 0));
+	return json_pack("{s:s, s:I, s:o, s:o}", "product",
+	    amd_product_name(c->product), "chips", (json_int_t)c->n, "minimum",
+	    pinned ? tcb_json(min.tcb) : json_null(), "candidates", list);
+}
+
+enum err
+preview_amd(struct storage *st, json_t **out, struct why *why)
+{
+	struct fleet_amd f = { .baseline = snap_baseline(st->snap) };
+	json_t *list = json_array();
+	enum err e;
+	int p;
+
+	for (p = 0; p < AMD_PRODUCT_N; p++)
+		f.of[p].product = (enum amd_product)p;
+	e = store_read(st, SQL_FLEET_CHIPS, NULL, 0, chip_row, &f, why);
+	for (p = 0; p < AMD_PRODUCT_N; p++) {
+		if (e == ERR_OK && f.of[p].n > 0)
+			json_array_append_new(list, product_json(&f, &f.of[p]));
+		free(f.of[p].v);
+	}
+	if (e != ERR_OK)
+		json_decref(list);
+	else
+		*out = list;
+	return e;
+}
