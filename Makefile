@@ -7,7 +7,7 @@
 # SAN=address,undefined or SAN=thread builds beside the plain build.
 
 PACKAGES = libevent libevent_openssl libevent_pthreads libcurl sqlite3 \
-	openssl jansson jose
+	openssl jansson jose hogweed nettle gmp
 
 CC      ?= cc
 SAN     ?=
@@ -110,7 +110,8 @@ $(FUZZERS): $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $(SIM) $(LIB)
 # What building and testing need, by Debian's names.
 DEBIAN_DEB := binutils dpkg-dev
 DEBIAN_BUILD := gcc make pkg-config libevent-dev libcurl4-openssl-dev \
-	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev
+	libsqlite3-dev libssl-dev libjansson-dev libjose-dev libhttp-parser-dev \
+	nettle-dev
 DEBIAN_TEST := check curl faketime iproute2 jq nftables openssl $(DEBIAN_DEB)
 DEBIAN_CONSOLE := chromium fonts-dejavu-core \
 	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)

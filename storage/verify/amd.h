@@ -114,6 +114,7 @@ struct vek {
 	enum amd_side side;
 	X509 *x;
 	EVP_PKEY *key; /* P-384, decoded once */
+	struct p384 *fast; /* the same, for reports */
 	struct blob *der;
 	unsigned struct_version;
 	char product_name[32]; /* productName1, informative */

@@ -71,19 +71,6 @@ sig_check_key(struct span bytes, const unsigned char sig[64], EVP_PKEY *key,
 	return ERR_OK;
 }
 
-bool
-sig_holds_p384(struct span bytes, const unsigned char sig[96], EVP_PKEY *key)
-{
-	unsigned char digest[48], der[DER_MAX(48)];
-	bool good;
-
-	sha384(bytes, digest);
-	good = digest_check(digest, sizeof(digest), der, sig_der(sig, 48, der),
-	    key);
-	ERR_clear_error();
-	return good;
-}
-
 enum err
 sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
     struct why *why)

@@ -256,7 +256,8 @@ check_key(struct vek *vek, struct why *why)
 	if (vek->key == NULL || !EVP_PKEY_is_a(vek->key, "EC") ||
 	    EVP_PKEY_get_group_name(vek->key, group, sizeof(group), &len) !=
 		1 ||
-	    strcmp(group, "secp384r1") != 0) {
+	    strcmp(group, "secp384r1") != 0 ||
+	    (vek->fast = p384_new(vek->key)) == NULL) {
 		ERR_clear_error();
 		return why_set(why, ERR_FORMAT, "amd-kds 6.2",
 		    "key is not a point on P-384");
@@ -379,6 +380,7 @@ vek_unref(struct vek *vek)
 		return;
 	X509_free(vek->x);
 	EVP_PKEY_free(vek->key);
+	p384_free(vek->fast);
 	blob_unref(vek->der);
 	free(vek);
 }

@@ -183,9 +183,14 @@ enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
 enum err sig_check_key(struct span bytes, const unsigned char sig[64],
     EVP_PKEY *key, struct why *) MUST_CHECK;
 
-/* ECDSA P-384/SHA-384, r || s big-endian: what SNP reports are signed with. */
-bool sig_holds_p384(struct span bytes, const unsigned char sig[96],
-    EVP_PKEY *key);
+/* A public key on P-384, decoded to check SNP reports with. */
+struct p384;
+/* NULL: the key is of another kind. */
+struct p384 *p384_new(EVP_PKEY *);
+void p384_free(struct p384 *);
+/* ECDSA over a SHA-384 digest; r || s big-endian. */
+bool p384_check(const struct p384 *, const unsigned char digest[48],
+    const unsigned char sig[96]);
 
 /* --- TCB info ----------------------------------------------------------- */
 

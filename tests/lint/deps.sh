@@ -36,7 +36,7 @@ for f in $(git ls-files 'config/*.[ch]' 'storage/*.[ch]' 'upstream/*.[ch]' \
 	done
 done
 # pccs_db.c reads a database that is somebody else's.
-for h in 'sqlite3.h:storage/sqlite.c server/cli/pccs_db.c' 'curl/curl.h:upstream/curl.c'; do
+for h in 'sqlite3.h:storage/sqlite.c server/cli/pccs_db.c' 'curl/curl.h:upstream/curl.c' 'nettle/ecdsa.h:storage/verify/p384.c'; do
 	for f in $(git grep -l "#include <${h%%:*}>" -- config storage upstream server); do
 		case " ${h##*:} " in *" $f "*) continue ;; esac
 		say "$f: includes ${h%%:*}; only ${h##*:} may"
