@@ -301,6 +301,12 @@ START_TEST(test_control_plane)
 	ck_assert_mem_eq(report.reported_tcb.b, c.tcb.b, 8);
 	blob_unref(b);
 	ck_assert_int_eq(status("/_sim/report?n=8&data=0011"), 400);
+	b = body("/_sim/vek?n=8&csp=1");
+	ck_assert_int_eq(vek_parse(blob_span(b), &vek, NULL), ERR_OK);
+	ck_assert_int_eq(vek->side, AMD_VLEK);
+	vek_unref(vek);
+	vek = NULL;
+	blob_unref(b);
 	ck_assert_int_eq(chain_get(AMD_MILAN, AMD_VCEK, &chain), ERR_OK);
 	ck_assert_int_eq(status("/_sim/fault?kind=lie&lie=other-chip&n=1"),
 	    200);

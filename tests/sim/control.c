@@ -130,22 +130,45 @@ control_chip(struct ask *ask, struct answer *a)
 	answer_json(a, &b);
 }
 
-/*
- * n, ucode, version, data: 128 hex digits: a report that chip n signed, as
- * its guest would have it.
- */
-static void
-control_report(struct ask *ask, struct answer *a)
+/* n, ucode, csp=1: the key of that chip, or of a cloud provider with such. */
+static struct pki_vek
+vek_of(const struct ask *ask)
 {
 	struct sim_chip c = sim_chip((unsigned long)number(ask, "n"));
-	const char *data = ask_param(ask, "data");
-	long version = number(ask, "version");
-	struct snp_report r;
 	struct pki_vek v;
 
 	if (ask_param(ask, "ucode") != NULL)
 		c = sim_chip_at(c.n, (uint8_t)number(ask, "ucode"));
 	v = sim_chip_vek(&c);
+	if (number(ask, "csp") != 0)
+		v.side = AMD_VLEK;
+	v.not_before = clock_now() + ask->skew;
+	return v;
+}
+
+/* The certificate itself: what a provider hands to its guests as a VLEK. */
+static void
+control_vek(struct ask *ask, struct answer *a)
+{
+	struct pki_vek v = vek_of(ask);
+
+	a->status = 200;
+	a->type = "application/pkix-cert";
+	a->body = pki_vek(ask->sim->amd, &v);
+}
+
+/*
+ * As vek_of(), and version, data: 128 hex digits: a report signed by it, as
+ * the guest would have it.
+ */
+static void
+control_report(struct ask *ask, struct answer *a)
+{
+	const char *data = ask_param(ask, "data");
+	long version = number(ask, "version");
+	struct pki_vek v = vek_of(ask);
+	struct snp_report r;
+
 	r = snp_made_report(&v, version == 0 ? 3 : (uint32_t)version);
 	a->status = 400;
 	if (data != NULL && hex_read(span_str(data), r.report_data,
@@ -297,6 +320,7 @@ static const struct {
 	{ "/_sim/platform", control_platform },
 	{ "/_sim/chip", control_chip },
 	{ "/_sim/report", control_report },
+	{ "/_sim/vek", control_vek },
 	{ "/_sim/revoke", control_revoke },
 	{ "/_sim/rotate", control_rotate },
 	{ "/_sim/throttle", control_throttle },

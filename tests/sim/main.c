@@ -95,8 +95,9 @@ help(FILE *f)
 	      "/_sim/clock?offset=\n"
 	      "  /_sim/chip?n=&ucode= /_sim/revoke?product=&side= "
 	      "/_sim/rotate?product=\n"
-	      "  /_sim/report?n=&ucode=&version=&data= "
-	      "/_sim/throttle?seconds= /_sim/exit\n",
+	      "  /_sim/report?n=&ucode=&csp=1&version=&data= "
+	      "/_sim/vek?n=&ucode=&csp=1\n"
+	      "  /_sim/throttle?seconds= /_sim/exit\n",
 	    f);
 	return f == stderr ? 2 : 0;
 }
