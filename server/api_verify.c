@@ -47,6 +47,7 @@ struct unit {
 	struct run_out out; /* of the last round */
 	struct coll *veks[VEKS];
 	size_t n_veks;
+	bool no_vlek;
 	/* While it is fetched: answers owed, the first failure, a success. */
 	size_t waiting, next;
 	bool got;
@@ -239,6 +240,7 @@ unit_judge(struct unit *u)
 		.veks = u->veks,
 		.n_veks = u->n_veks,
 		.again = u->round > 0,
+		.no_vlek = u->no_vlek,
 		.listen = c->listen,
 	};
 	int64_t from = clock_mono_us();
@@ -421,12 +423,32 @@ vek_cb(void *arg, enum err e, const struct why *why, struct coll *coll,
 	fetched(u);
 }
 
+/* VLEKs are imported: nobody is asked, and the verdict says what lacks. */
+static void
+vlek_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
+{
+	struct unit *u = obj_cast(arg, UNIT_MAGIC);
+
+	if (e == ERR_OK) {
+		must(u->n_veks < VEKS);
+		u->veks[u->n_veks++] = coll_ref(coll);
+	} else if (e == ERR_NOT_CACHED || e == ERR_NO_CHAIN) {
+		u->no_vlek = true;
+	} else {
+		fetch_failed(u, e, why);
+	}
+	fetched(u);
+}
+
 static void
 fetch_next(struct unit *u)
 {
 	const struct coll_key *key = &u->out.keys[u->next++];
 
-	if (key->kind == COLL_VEK)
+	if (key->kind == COLL_VEK && key->text[0] == '\0')
+		storage_vlek(u->call->storage, key->product, key->tcb, vlek_cb,
+		    u);
+	else if (key->kind == COLL_VEK)
 		serve_find_vek(u->call->req, key, vek_cb, u);
 	else if (key->kind == COLL_TCBINFO || key->kind == COLL_IDENTITY)
 		serve_version(u->call->req, key, u->out.fmspc, serve_cb, u);

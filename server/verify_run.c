@@ -171,18 +171,44 @@ find_vcek(struct run *r)
 	return NULL;
 }
 
-/* All from our own: the report came alone. */
-static void
-gather_vcek(struct run *r)
+/* The report does not say which provider's: storage knows whether there is
+ * one. */
+static struct coll *
+find_vlek(struct run *r)
 {
 	const struct snp_report *report = &r->evidence->snp;
-	struct coll *vek, *issuers[2];
+	struct coll_key key = { .kind = COLL_VEK,
+		.product = snp_report_product(report, AMD_PRODUCT_N),
+		.side = AMD_VLEK,
+		.tcb = report->reported_tcb };
+	const struct vek *vek;
+	size_t i;
 
-	/* No one can be asked for these; the verdict says so. */
-	if (snp_signing_key(report) == SNP_KEY_VLEK ||
-	    snp_chip_id_masked(report) || (vek = find_vcek(r)) == NULL)
+	for (i = 0; i < r->w->n_veks; i++) {
+		vek = r->w->veks[i]->facts.vek;
+		if (vek->side == AMD_VLEK && vek->product == key.product)
+			return coll_ref(r->w->veks[i]);
+	}
+	if (key.product != AMD_PRODUCT_N && !r->w->no_vlek)
+		missing(r, &key);
+	return NULL;
+}
+
+/* All from our own: the report came alone. */
+static void
+gather_vek(struct run *r)
+{
+	const struct snp_report *report = &r->evidence->snp;
+	struct coll *vek = NULL, *issuers[2];
+
+	if (snp_signing_key(report) == SNP_KEY_VLEK)
+		vek = find_vlek(r);
+	else if (!snp_chip_id_masked(report)) /* the verdict says so */
+		vek = find_vcek(r);
+	if (vek == NULL)
 		return;
-	if (find_issuers(r, vek->facts.vek->product, AMD_VCEK, issuers)) {
+	if (find_issuers(r, vek->facts.vek->product, vek->facts.vek->side,
+		issuers)) {
 		r->a->snp_set = verifier_snp_set(r->w->verifier, vek,
 		    issuers[0], issuers[1]);
 		r->a->origin.source = "cache";
@@ -226,7 +252,7 @@ gather_snp(struct run *r)
 	if (trusting)
 		in = attached->snp;
 	if (in.vek.len == 0) {
-		gather_vcek(r);
+		gather_vek(r);
 		goto out;
 	}
 	set = verifier_snp_attached(r->w->verifier, &in);
@@ -235,7 +261,7 @@ gather_snp(struct run *r)
 		r->a->snp_set = snp_set_ref(set);
 		r->a->origin.source = "attached";
 	} else if (set->vek == NULL) {
-		gather_vcek(r);
+		gather_vek(r);
 	} else {
 		gather_issuers(r, &in, set->vek);
 	}

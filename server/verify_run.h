@@ -18,7 +18,8 @@ struct run_world {
 	/* VEKs that have been got for this verdict already. */
 	struct coll *const *veks;
 	size_t n_veks;
-	bool again; /* what is missing has been asked for: take stale ones */
+	bool again;   /* what is missing has been asked for: take stale ones */
+	bool no_vlek; /* no provider's VLEK of that TCB is held */
 	const char *listen; /* address of the listener asked at */
 };
 
@@ -34,6 +35,7 @@ struct run_out {
 	size_t n_keys; /* what is missing; of alternatives one will do */
 	bool alternatives;
 	char fmspc[13]; /* for which they are; "" */
+	/* A VLEK that names no provider has an empty text: any one's. */
 	struct coll_key keys[RUN_KEYS];
 };
 void verify_run(const struct run_world *, const struct question *,

@@ -5,8 +5,9 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/cli/trustee.h"
-#include "tests/kit/pki_amd.h"
+#include "tests/kit/house.h"
 #include "tests/kit/run.h"
+#include "tests/kit/snp_made.h"
 #include "upstream/fetch.h"
 
 #include <check.h>
@@ -34,7 +35,7 @@ daemon_up(const char *name, struct daemon_run *d)
 	snprintf(text, sizeof(text),
 	    "{\"mode\":\"offline\",\"database\":\"sqlite:%s/%s-%d.db\","
 	    "\"listen\":[{\"address\":\"127.0.0.1:0\","
-	    "\"serve\":[\"ops\",\"admin\"]}],"
+	    "\"serve\":[\"ops\",\"admin\",\"verify\"]}],"
 	    "\"trust\":{\"amd_root_spki_sha256\":{\"Milan\":[\"%s\"],"
 	    "\"Genoa\":[],\"Turin\":[\"%s\"]}},"
 	    "\"tokens\":{\"admin_sha512\":[\"%s\"]}}",
@@ -194,6 +195,56 @@ START_TEST(test_files_of_kds_are_taken_as_they_are)
 	vcek.lie = AMD_TRUNCATED;
 	check_import(spill("vcek.der", pki_vek(pki, &vcek)), 1, "vcek.der");
 	check_log(&vcek);
+}
+END_TEST
+
+/* What larderd makes of a report that this VLEK has signed. */
+static struct edge_reply
+verdict(const struct pki_vek *vlek)
+{
+	struct snp_report r = snp_made_report(vlek, 3);
+	struct blob *report = snp_made(pki, vlek, &r);
+	struct house h = { .port = larderd.port[0] };
+	struct edge_reply reply = house_send(&h, "POST", "/v1/verify",
+	    "Content-Type: application/octet-stream\r\n", blob_span(report));
+
+	ck_assert_msg(reply.status == 200, "%d\n%s", reply.status, reply.body);
+	blob_unref(report);
+	return reply;
+}
+
+/* A provider's key comes by import alone, and serves verdicts as well. */
+START_TEST(test_an_imported_vlek_judges_reports)
+{
+	struct pki_vek vlek = { .product = AMD_MILAN, .side = AMD_VLEK };
+	struct pki_amd_crl crl = { .product = AMD_MILAN, .side = AMD_VLEK };
+	struct edge_reply r = verdict(&vlek);
+	char args[600];
+
+	ck_assert_ptr_nonnull(strstr(r.body, "SNP_ERR_VEK_MISSING"));
+	edge_reply_free(&r);
+	check_import(chain_file(AMD_MILAN, AMD_VLEK), 0, "1 objects taken");
+	snprintf(args, sizeof(args), "--crl-side vlek %s",
+	    spill("crl", pki_amd_crl(pki, &crl)));
+	check_import(args, 0, "1 objects taken");
+	check_import(spill("vlek.der", pki_vek(pki, &vlek)), 0,
+	    "1 objects taken");
+	r = verdict(&vlek);
+	ck_assert_msg(strstr(r.body, "\"accepted\"") != NULL, "%s", r.body);
+	edge_reply_free(&r);
+	/* Another TCB has another key. */
+	vlek.spl.ucode = 1;
+	r = verdict(&vlek);
+	ck_assert_ptr_nonnull(strstr(r.body, "SNP_ERR_VEK_MISSING"));
+	edge_reply_free(&r);
+	/* Whose of two it is, a report does not say. */
+	vlek.spl.ucode = 0;
+	vlek.csp_id = "CN=another.example.com";
+	check_import(spill("vlek.der", pki_vek(pki, &vlek)), 0,
+	    "1 objects taken");
+	r = verdict(&vlek);
+	ck_assert_ptr_nonnull(strstr(r.body, "SNP_ERR_VEK_MISSING"));
+	edge_reply_free(&r);
 }
 END_TEST
 
@@ -364,6 +415,7 @@ suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_files_of_kds_are_taken_as_they_are);
+	tcase_add_test(t, test_an_imported_vlek_judges_reports);
 	tcase_add_test(t, test_folders_of_trustee_come_in_and_go_out);
 	tcase_add_test(t, test_a_folder_that_lies_is_refused_file_by_file);
 	tcase_add_test(t, test_a_bundle_carries_all_of_it);
