@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define TEXT_SHOWN 200 /* of a member that is nothing special */
+#define NESTED_MAX 8   /* objects and lists of one document */
 
 /* --- rows of levels --------------------------------------------------- */
 
@@ -282,17 +283,23 @@ short_text(const char *s)
 	return o == NULL ? json_string("...") : o;
 }
 
-/* A member: what it holds when that is known (counted), else itself. */
+/* How far a document is gone through; *n_known counts the texts and objects
+ * in it that hold something known. */
+struct walk {
+	unsigned depth;  /* documents in text, further down */
+	unsigned nested; /* objects and lists */
+};
+
+static json_t *walk_tree(json_t *v, struct walk w, size_t *n_known);
+
+/* A text: what it holds when that is known, else its beginning. */
 static json_t *
-member_tree(json_t *v, unsigned depth, size_t *n_known)
+walk_text(const json_t *v, unsigned depth, size_t *n_known)
 {
 	const char *s = json_string_value(v);
 	struct why why = { 0 };
 	json_t *o = NULL;
 
-	if (s == NULL)
-		return json_is_object(v) || json_is_array(v) ? NULL
-							     : json_incref(v);
 	if (depth > 0)
 		o = inspect_any(span_of(s, json_string_length(v)), depth - 1,
 		    &why);
@@ -300,6 +307,70 @@ member_tree(json_t *v, unsigned depth, size_t *n_known)
 		return short_text(s);
 	++*n_known;
 	return o;
+}
+
+/*
+ * A signed document that was parsed together with what is around it, as in
+ * uploads of PCCS: its bytes are no more to be had, nor their digest.
+ */
+static json_t *
+walk_signed(json_t *v)
+{
+	char *text = json_dumps(v, JSON_COMPACT);
+	json_t *o = text == NULL ? NULL : signed_tree(v, span_str(text));
+
+	free(text);
+	if (o != NULL)
+		json_object_del(o, "body_sha256");
+	return o;
+}
+
+static json_t *
+walk_object(json_t *v, struct walk w, size_t *n_known)
+{
+	json_t *o = walk_signed(v), *part;
+	const char *key;
+
+	if (o != NULL) {
+		++*n_known;
+		return o;
+	}
+	o = json_object();
+	json_object_foreach(v, key, part)
+	{
+		if ((part = walk_tree(part, w, n_known)) != NULL)
+			field_set(o, key, part);
+	}
+	return o;
+}
+
+static json_t *
+walk_list(const json_t *v, struct walk w, size_t *n_known)
+{
+	json_t *o = json_array(), *part;
+	size_t i;
+
+	json_array_foreach(v, i, part)
+	{
+		if ((part = walk_tree(part, w, n_known)) != NULL)
+			must(json_array_append_new(o, part) == 0);
+	}
+	return o;
+}
+
+/* NULL: nested deeper than is looked into. */
+static json_t *
+walk_tree(json_t *v, struct walk w, size_t *n_known)
+{
+	if (json_is_string(v))
+		return walk_text(v, w.depth, n_known);
+	if (!json_is_object(v) && !json_is_array(v))
+		return json_incref(v);
+	if (w.nested == 0)
+		return NULL;
+	w.nested--;
+	return json_is_object(v) ? walk_object(v, w, n_known)
+				 : walk_list(v, w, n_known);
 }
 
 static const char *
@@ -311,21 +382,21 @@ document_type(const json_t *o)
 		return "thim";
 	if (json_object_get(o, "SnpReport") != NULL)
 		return "azure-proof";
+	if (json_object_get(o, "collaterals") != NULL)
+		return "pccs-collateral";
 	return "document";
 }
 
 static json_t *
 document_tree(json_t *doc, unsigned depth)
 {
-	json_t *o = json_pack("{s:s}", "type", document_type(doc)), *v, *part;
+	json_t *o = json_pack("{s:s}", "type", document_type(doc)), *inside;
+	struct walk w = { depth, NESTED_MAX };
 	size_t n_known = 0;
-	const char *key;
 
-	json_object_foreach(doc, key, v)
-	{
-		if ((part = member_tree(v, depth, &n_known)) != NULL)
-			field_set(o, key, part);
-	}
+	inside = walk_object(doc, w, &n_known);
+	must(json_object_update_missing(o, inside) == 0);
+	json_decref(inside);
 	if (n_known == 0) {
 		json_decref(o);
 		o = NULL;

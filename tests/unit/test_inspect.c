@@ -652,6 +652,41 @@ START_TEST(test_forms_of_reports)
 }
 END_TEST
 
+/* A PCCS upload: documents as objects, CRLs in hex, further down. */
+START_TEST(test_upload_of_pccs)
+{
+	struct pki *pki = pki_new("inspect", 1800000000);
+	struct pki_tcbinfo ti = { .tee = TEE_SGX, .fmspc = "00606A000000" };
+	struct pki_crl crl = { .issuer = PKI_PLATFORM_CA };
+	struct pki_doc doc = pki_tcbinfo(pki, &ti);
+	struct blob *der = pki_crl(pki, &crl);
+	struct buf b = BUF_INIT;
+	json_t *o, *c, *one;
+
+	buf_str(&b, "{\"platforms\":[],\"collaterals\":{\"version\":4,"
+		    "\"tcbinfos\":[{\"sgx_tcbinfo\":");
+	buf_span(&b, blob_span(doc.body));
+	buf_str(&b, "}],\"pckcacrl\":{\"platformCrl\":\"");
+	buf_hex(&b, blob_span(der));
+	buf_str(&b, "\"}}}");
+	o = inspect(buf_view(&b));
+	ck_assert_str_eq(type_of(o), "pccs-collateral");
+	c = json_object_get(o, "collaterals");
+	one = json_array_get(json_object_get(c, "tcbinfos"), 0);
+	one = json_object_get(one, "sgx_tcbinfo");
+	ck_assert_str_eq(type_of(one), "tcb-info");
+	/* Of bytes that were not kept there is no digest. */
+	ck_assert_ptr_null(json_object_get(one, "body_sha256"));
+	one = json_object_get(json_object_get(c, "pckcacrl"), "platformCrl");
+	ck_assert_str_eq(type_of(one), "crl");
+	json_decref(o);
+	buf_free(&b);
+	blob_unref(der);
+	pki_doc_fini(&doc);
+	pki_free(pki);
+}
+END_TEST
+
 /* --- the program ------------------------------------------------------ */
 
 static void
@@ -737,6 +772,7 @@ main(void)
 	tcase_add_test(own, test_text_forms_are_the_same);
 	tcase_add_test(own, test_cut_quote_is_none);
 	tcase_add_test(own, test_forms_of_reports);
+	tcase_add_test(own, test_upload_of_pccs);
 	tcase_add_test(own, test_garbage_is_2);
 	tcase_add_test(own, test_nesting_ends);
 	suite_add_tcase(s, own);
