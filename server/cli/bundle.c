@@ -226,6 +226,18 @@ vek_object(struct span der, json_t **out, struct why *why)
 	return ERR_OK;
 }
 
+/* What is not cannot stand in a bundle. */
+static bool
+is_ascii(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++)
+		if (s.p[i] == 0 || s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
 /* One block: a key; more of them: a chain. */
 static enum err
 pem_object(struct span pem, json_t **out, struct why *why)
@@ -249,9 +261,9 @@ pem_object(struct span pem, json_t **out, struct why *why)
 	}
 	if ((e = amd_chain_claims(pem, &product, &side, why)) != ERR_OK)
 		return e;
-	if (memchr(pem.p, '\0', pem.len) != NULL)
+	if (!is_ascii(pem))
 		return why_set(why, ERR_FORMAT, "amd-kds 6.1",
-		    "a NUL in a cert_chain");
+		    "a cert_chain is text");
 	key = key_amd_chain(product, side);
 	*out = object_of(&key, "body", pem);
 	return ERR_OK;
