@@ -29,7 +29,8 @@ struct object {
 	struct blob *body, *chain;
 	char *source;
 	time_t fetched_at;
-	bool hinted; /* the root certificate at hand has been tried */
+	bool hinted;   /* the root certificate at hand has been tried */
+	bool reissued; /* its issuer has been asked for again */
 	time_t refused_at;
 	struct coll *coll; /* what was admitted */
 };
@@ -199,6 +200,7 @@ object_admit(struct object *o, struct span chain)
 }
 
 static bool root_find(struct object *, const struct why *);
+static bool issuer_again(struct object *, enum err);
 
 static void
 object_admitted(void *arg, enum err e, const struct why *why, struct coll *coll)
@@ -211,7 +213,8 @@ object_admitted(void *arg, enum err e, const struct why *why, struct coll *coll)
 		coll_unref(o->coll);
 		o->coll = coll_ref(coll);
 		flight_won(f);
-	} else if (e != ERR_NO_ROOT || !root_find(o, why)) {
+	} else if ((e != ERR_NO_ROOT || !root_find(o, why)) &&
+		   !issuer_again(o, e)) {
 		flight_lost(f, e, why);
 	}
 	flight_unref(f);
@@ -351,6 +354,47 @@ root_find(struct object *o, const struct why *why)
 	up->root_parked = flight_ref(&o->flight);
 	object_want(up, &key, true,
 	    waiter_inner(up, ROOT_WAIT_MS, false, root_told,
+		flight_ref(&o->flight)));
+	return true;
+}
+
+/* --- the issuer of a VCEK --------------------------------------------- */
+
+/*
+ * What the ASK held has not signed, its successor may have: Genoa's has had
+ * one (amd-kds 5).  What is forged looks the same, so the chain is asked for
+ * again once in a while only.
+ */
+#define ISSUER_AGAIN_S 600
+
+static void
+issuer_told(struct waiter *w)
+{
+	struct flight *f = flight_cast(w->arg);
+
+	/* However that went, the gate says the last word. */
+	if (f->state == FLIGHT_CHECKING)
+		object_admit(object_of(f), SPAN_NONE);
+	flight_unref(f);
+}
+
+static bool
+issuer_again(struct object *o, enum err e)
+{
+	struct upstream *up = o->up;
+	struct why none = { 0 };
+	time_t now = clock_now();
+	struct coll_key chain;
+
+	if (o->key.kind != COLL_VEK || (e != ERR_BADSIG && e != ERR_CHAIN) ||
+	    o->reissued || o->flight.state != FLIGHT_CHECKING ||
+	    !o->vendor->needs(&o->key, &chain) ||
+	    negative_get(up->asked, chain.text, now) != NULL)
+		return false;
+	negative_put(up->asked, chain.text, &none, now + ISSUER_AGAIN_S);
+	o->reissued = true;
+	object_want(up, &chain, true,
+	    waiter_inner(up, ROOT_WAIT_MS, false, issuer_told,
 		flight_ref(&o->flight)));
 	return true;
 }

@@ -259,6 +259,41 @@ START_TEST(test_after_ten_minutes_an_honest_answer_is_taken)
 }
 END_TEST
 
+/* --- a new issuer ------------------------------------------------------ */
+
+/* AMD has replaced an ASK before: what the new one signed is not forged. */
+START_TEST(test_a_new_ask_is_found_by_what_it_signs)
+{
+	expect_get(&h, vcek, 200, NULL);
+	sim_amd_rotate(h.sim, AMD_MILAN);
+	house_later(&h, MINUTE);
+	expect_get(&h, other, 200, NULL);
+	ck_assert_uint_eq(sim_count(h.sim, CHAIN), 2);
+	/* What the old one signed is not under this chain. */
+	expect_get(&h, vcek, 200, NULL);
+	ck_assert_uint_eq(sim_count(h.sim, vcek), 2);
+}
+END_TEST
+
+START_TEST(test_forged_vceks_do_not_drive_us_to_the_chain)
+{
+	struct sim_fault f = { .kind = SIM_LIE,
+		.amd_lie = AMD_BAD_SIGNATURE,
+		.path = VCEKS };
+	char path[SIM_KDS_PATH];
+	unsigned long n;
+
+	house_later(&h, MINUTE);
+	sim_fault_add(h.sim, &f);
+	for (n = 1; n <= 5; n++) {
+		target_of(SIM_CHIP(SIM_CHIP_MILAN, n), path);
+		expect_get(&h, path, 503, "bad-signature");
+	}
+	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 5);
+	ck_assert_uint_eq(sim_count(h.sim, CHAIN), 2);
+}
+END_TEST
+
 /* --- ageing ----------------------------------------------------------- */
 
 static time_t
@@ -377,6 +412,8 @@ main(void)
 	tcase_add_loop_test(t, test_no_lie_is_stored_nor_asked_for_again_soon,
 	    0, N(lies));
 	tcase_add_test(t, test_after_ten_minutes_an_honest_answer_is_taken);
+	tcase_add_test(t, test_a_new_ask_is_found_by_what_it_signs);
+	tcase_add_test(t, test_forged_vceks_do_not_drive_us_to_the_chain);
 	tcase_add_test(t,
 	    test_a_crl_past_its_end_is_503_until_there_is_a_new_one);
 	tcase_add_test(t, test_chains_and_lists_are_renewed_behind_the_scenes);
