@@ -211,6 +211,7 @@ static enum err
 amd_read(struct change *c, struct why *why)
 {
 	struct base_amd *a = &c->ask.amd;
+	struct amd_spl spl;
 	const char *product, *chip, *tcb;
 	enum err e;
 
@@ -231,6 +232,8 @@ amd_read(struct change *c, struct why *why)
 	if (!a->newest && (tcb == NULL || strlen(tcb) != 16 ||
 			      amd_tcb_read(span_str(tcb), &a->tcb) != ERR_OK))
 		return bad(why, "tcb is a reported TCB, 16 hex digits");
+	if (!a->newest && amd_spl_of(a->product, a->tcb, &spl, NULL) != ERR_OK)
+		return bad(why, "tcb has a byte that its product has not");
 	return ERR_OK;
 }
 

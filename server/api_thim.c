@@ -10,6 +10,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,22 @@ tcb_choose(struct req *req, const struct caller *c, struct amd_tcb *out,
 	return ERR_OK;
 }
 
+/* Where neither the caller nor its row names a TCB, the baseline may. */
+static bool
+tcb_pinned(struct req *req, enum amd_product product, struct span hwid,
+    struct amd_tcb *out)
+{
+	const struct baseline *b = snap_baseline(worker_snap(req_worker(req)));
+	char chip[2 * AMD_HWID_MAX + 1];
+	struct base_amd_min min;
+
+	hex_lower(hwid, chip);
+	if (!baseline_amd(b, product, chip, &min) || min.newest)
+		return false;
+	*out = min.tcb;
+	return true;
+}
+
 static enum err
 amd_read(struct req *req, struct coll_key *out, bool *known, struct why *why)
 {
@@ -164,6 +181,9 @@ amd_read(struct req *req, struct coll_key *out, bool *known, struct why *why)
 	    (e = product_check(req, c->product, why)) != ERR_OK ||
 	    (e = tcb_choose(req, c, &tcb, known, why)) != ERR_OK)
 		return e;
+	if (!*known)
+		*known =
+		    tcb_pinned(req, c->product, caller_chip(c, chip), &tcb);
 	*out = key_vcek(c->product, caller_chip(c, chip), tcb);
 	return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/needs.h"
+#include "storage/baseline.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -270,6 +271,32 @@ out:
 	buf_free(&own);
 }
 
+/*
+ * The least TCB that the baseline asks of this chip.  Of which product it is,
+ * a version 2 report does not say: it is asked for each.
+ */
+static bool
+demand_baseline(const struct run *r, struct require *out)
+{
+	const struct baseline *b = snap_baseline(r->w->snap);
+	char chip[2 * AMD_HWID_MAX + 1];
+	struct base_amd_min min;
+	struct amd_spl spl;
+	enum amd_product p;
+	bool any = false;
+
+	for (p = AMD_MILAN; p < AMD_PRODUCT_N; p++) {
+		hex_lower(snp_report_hwid(&r->evidence->snp, p), chip);
+		if (!baseline_amd(b, p, chip, &min) || min.newest ||
+		    amd_spl_of(p, min.tcb, &spl, NULL) != ERR_OK)
+			continue;
+		out->snp.min_tcb[p].set = true;
+		out->snp.min_tcb[p].v = spl;
+		any = true;
+	}
+	return any;
+}
+
 /* --- the whole --------------------------------------------------------- */
 
 static void
@@ -306,18 +333,23 @@ verify_run(const struct run_world *w, const struct question *ask,
 		.at = ask->at,
 	};
 	struct run r = { w, ask, &evidence, &a, out, "" };
+	struct require baseline;
 
 	memset(out, 0, sizeof(*out));
+	require_init(&baseline, false);
 	evidence_read(ask->evidence, &evidence);
-	if (evidence.err == SNP_OK && evidence.kind == EVIDENCE_SNP)
+	if (evidence.err == SNP_OK && evidence.kind == EVIDENCE_SNP) {
 		gather_snp(&r);
-	else if (evidence.err == SNP_OK)
+		if (demand_baseline(&r, &baseline))
+			a.require[2] = &baseline;
+	} else if (evidence.err == SNP_OK)
 		gather_intel(&r);
 	if (out->n_keys == 0)
 		finish(&r);
 	intel_set_unref(a.set);
 	intel_pck_unref(a.pck);
 	snp_set_unref(a.snp_set);
+	require_fini(&baseline);
 	evidence_fini(&evidence);
 }
 

@@ -145,7 +145,7 @@ verdict_make(const struct evidence *e, const struct appraisal *a,
 	}
 	reason_of_hcl(out);
 	reason_of_revoked(out);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < sizeof(a->require) / sizeof(a->require[0]); i++)
 		if (a->require[i] != NULL)
 			require_check(a->require[i], out, &out->reasons);
 	out->accepted = out->reasons.n == 0;

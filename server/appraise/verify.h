@@ -27,7 +27,7 @@ struct appraisal { /* all borrowed */
 	struct intel_pck *pck;   /* NULL, or of this quote's chain */
 	struct snp_set *snp_set; /* of an SNP report; NULL likewise */
 	enum amd_product hint;   /* of a report that does not say, or _N */
-	const struct require *require[2]; /* NULL: none */
+	const struct require *require[3]; /* NULL: none */
 	time_t at;                        /* UTC seconds */
 	struct origin origin;
 };

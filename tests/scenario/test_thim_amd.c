@@ -7,7 +7,7 @@
 #include "config/base/enc.h"
 #include "config/base/mbox.h"
 #include "config/base/must.h"
-#include "tests/kit/house.h"
+#include "tests/kit/baseline.h"
 #include "tests/kit/keep.h"
 #include "tests/kit/vectors.h"
 
@@ -23,7 +23,7 @@
 #define N(a)   ((int)(sizeof(a) / sizeof((a)[0])))
 #define ROUTE  "/metadata/THIM/amd/certification"
 #define META   "Metadata: true\r\n"
-#define LISTEN "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"thim\"]}]"
+#define LISTEN "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"thim\",\"admin\"]}]"
 
 static struct house h;
 
@@ -605,6 +605,31 @@ START_TEST(test_auto_is_the_newest_held)
 }
 END_TEST
 
+/* The operator's baseline says which, until it is rolled back. */
+START_TEST(test_auto_is_what_the_baseline_pins)
+{
+	struct sim_chip c = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, 1), 200);
+	struct sim_chip old = sim_chip_at(c.n, 199);
+	struct house_opts o = opts(row("127.0.0.1", &c, NULL, NULL));
+
+	house_start(&h, &o);
+	seed_chain(AMD_MILAN);
+	house_restart(&h, &o);
+	seed_chip(&c);
+	seed_chip(&old);
+	check_tcbm(get(""), tcbm_of(&c));
+	expect_change(&h, "pin",
+	    keep_printf("{\"product\":\"Milan\",\"tcb\":\"%s\","
+			"\"reason\":\"t\"}",
+		tcbm_of(&old)),
+	    200, NULL);
+	check_tcbm(get(""), tcbm_of(&old));
+	expect_change(&h, "rollback", "{\"reason\":\"t\"}", 200, NULL);
+	check_tcbm(get(""), tcbm_of(&c));
+	house_stop(&h);
+}
+END_TEST
+
 /* --- what is not there ------------------------------------------------ */
 
 START_TEST(test_not_held_and_nobody_to_ask)
@@ -736,6 +761,7 @@ main(void)
 	tcase_add_test(tc, test_tcb_version);
 	tcase_add_test(tc, test_turin_is_named_long_or_short);
 	tcase_add_test(tc, test_auto_is_the_newest_held);
+	tcase_add_test(tc, test_auto_is_what_the_baseline_pins);
 	tcase_add_test(tc, test_not_held_and_nobody_to_ask);
 	tcase_add_test(tc, test_the_end_of_a_certificate);
 	tcase_add_test(tc, test_a_revoked_ask_takes_the_answers_away);

@@ -238,6 +238,41 @@ START_TEST(test_a_report_is_judged_with_what_kds_has)
 }
 END_TEST
 
+/* The least TCB is the operator's, by product or by chip. */
+START_TEST(test_a_report_below_the_baseline)
+{
+	struct sim_chip chip = sim_chip(SIM_CHIP(SIM_CHIP_MILAN, 1));
+	struct blob *report;
+	char body[200];
+	json_t *j;
+
+	house_start(&h, &opts);
+	report = report_of(&chip, 3);
+	expect_change(&h, "pin",
+	    "{\"product\":\"Milan\",\"tcb\":\"FFFFFFFFFFFFFFFF\","
+	    "\"reason\":\"t\"}",
+	    400, "bad-parameter");
+	expect_change(&h, "pin",
+	    "{\"product\":\"Milan\",\"tcb\":\"FFFF00000000FFFF\","
+	    "\"reason\":\"t\"}",
+	    200, NULL);
+	j = ask(blob_span(report), 200);
+	ck_assert_str_eq(vector_text(j, "evidence"), "valid");
+	ck_assert_str_eq(vector_text(j, "verdict"), "rejected");
+	ck_assert_str_eq(first_reason(j), "snp.min_tcb");
+	json_decref(j);
+	snprintf(body, sizeof(body),
+	    "{\"product\":\"Milan\",\"tcb\":\"%s\",\"reason\":\"t\"}",
+	    "0000000000000000");
+	expect_change(&h, "pin", body, 200, NULL);
+	j = ask(blob_span(report), 200);
+	expect_accepted(j);
+	json_decref(j);
+	blob_unref(report);
+	house_stop(&h);
+}
+END_TEST
+
 START_TEST(test_certificates_beside_a_report_save_the_fetch)
 {
 	struct sim_chip chip = sim_chip(SIM_CHIP(SIM_CHIP_GENOA, 2));
@@ -505,6 +540,7 @@ main(void)
 	tcase_add_test(tc, test_expired_collateral_is_a_word_about_time);
 	tcase_add_loop_test(tc, test_a_report_is_judged_with_what_kds_has, 0,
 	    sizeof(reports) / sizeof(reports[0]));
+	tcase_add_test(tc, test_a_report_below_the_baseline);
 	tcase_add_test(tc, test_certificates_beside_a_report_save_the_fetch);
 	tcase_add_test(tc, test_64_callers_while_all_is_refreshed);
 	tcase_add_test(tc, test_64_callers_while_a_baseline_is_promoted);
