@@ -45,6 +45,7 @@ struct unit {
 	struct snap *snap; /* of this round */
 	unsigned round;
 	struct run_out out; /* of the last round */
+	struct blob *token; /* the same signed; NULL: not asked, or not to be */
 	struct coll *veks[VEKS];
 	size_t n_veks;
 	bool no_vlek;
@@ -86,6 +87,7 @@ unit_fini(struct unit *u)
 
 	question_fini(&u->question);
 	run_out_fini(&u->out);
+	blob_unref(u->token);
 	snap_unref(u->snap);
 	for (i = 0; i < u->n_veks; i++)
 		coll_unref(u->veks[i]);
@@ -162,36 +164,15 @@ reply_error(struct req *req, enum err e, const struct why *why,
 	buf_free(&extra);
 }
 
-static enum err
-sign(struct call *c, struct unit *u, struct blob **out, struct why *why)
-{
-	json_t *verdict = json_loadb(u->out.json.p, u->out.json.len, 0, NULL);
-	enum err e;
-
-	must(verdict != NULL);
-	e = jwt_sign(c->keys, verdict,
-	    u->question.nonce[0] == '\0' ? NULL : u->question.nonce, c->now,
-	    u->out.accepted ? u->out.valid_until : 0, out, why);
-	json_decref(verdict);
-	return e;
-}
-
-/*
- * Acceptance cannot outlive what it rests on: a verdict that accepts, as of
- * an earlier time or with grace, on collateral that has ended is given as
- * JSON.  Who rejects may sign that at any time.
- */
 static void
 reply_one(struct call *c)
 {
 	struct unit *u = &c->unit[0];
-	struct why why = { 0 };
-	struct blob *token;
 
 	if (u->e != ERR_OK)
 		reply_error(c->req, u->e, &u->why, u);
-	else if (c->jwt && sign(c, u, &token, &why) == ERR_OK)
-		reply_blob(c->req, 200, JWT_TYPE, NULL, token);
+	else if (u->token != NULL)
+		reply_blob(c->req, 200, JWT_TYPE, NULL, blob_ref(u->token));
 	else
 		reply_blob(c->req, 200, "application/json", NULL,
 		    buf_blob(&u->out.json));
@@ -229,6 +210,26 @@ call_done(struct call *c)
 
 /* --- on a judge's thread ----------------------------------------------- */
 
+/*
+ * Acceptance cannot outlive what it rests on: a verdict that accepts, as of
+ * an earlier time or with grace, on collateral that has ended is given as
+ * JSON.  Who rejects may sign that at any time.
+ */
+static void
+sign(const struct call *c, struct unit *u)
+{
+	json_t *verdict = json_loadb(u->out.json.p, u->out.json.len, 0, NULL);
+
+	/* Texts of the evidence are in it: nothing is taken for granted. */
+	if (verdict != NULL &&
+	    jwt_sign(c->keys, verdict,
+		u->question.nonce[0] == '\0' ? NULL : u->question.nonce, c->now,
+		u->out.accepted ? u->out.valid_until : 0, &u->token,
+		NULL) != ERR_OK)
+		u->token = NULL;
+	json_decref(verdict);
+}
+
 static void
 unit_judge(struct unit *u)
 {
@@ -247,8 +248,11 @@ unit_judge(struct unit *u)
 
 	run_out_fini(&u->out);
 	verify_run(&world, &u->question, &u->out);
-	if (u->out.n_keys == 0)
-		tally_verdict(c->tally, &u->out, clock_mono_us() - from);
+	if (u->out.n_keys != 0)
+		return;
+	tally_verdict(c->tally, &u->out, clock_mono_us() - from);
+	if (c->jwt && !c->batch && c->keys != NULL)
+		sign(c, u);
 }
 
 static void unit_judged(struct msg *);

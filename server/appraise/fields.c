@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RUNTIME_DEPTH      32 /* genuine runtime data has three levels */
+
 #define HEX(w, from, name) jw_hex(w, #name, (from)->name, sizeof((from)->name))
 
 /* --- Intel ------------------------------------------------------------- */
@@ -281,6 +283,31 @@ fields_vek(struct jwrite *w, const struct vek *v)
 	jw_close(w, '}');
 }
 
+/* Nested no deeper: around it stands the verdict, and readers have limits. */
+static bool
+is_shallow(json_t *v, unsigned depth)
+{
+	const char *key;
+	json_t *part;
+	size_t i;
+
+	if (!json_is_object(v) && !json_is_array(v))
+		return true;
+	if (depth == 0)
+		return false;
+	json_array_foreach(v, i, part)
+	{
+		if (!is_shallow(part, depth - 1))
+			return false;
+	}
+	json_object_foreach(v, key, part)
+	{
+		if (!is_shallow(part, depth - 1))
+			return false;
+	}
+	return true;
+}
+
 void
 fields_hcl(struct jwrite *w, const struct hcl *h)
 {
@@ -300,7 +327,7 @@ fields_hcl(struct jwrite *w, const struct hcl *h)
 	/* As it stands: it was read as one whole object, nothing twice. */
 	o = json_loadb((const char *)h->runtime.p, h->runtime.len,
 	    JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_object(o))
+	if (json_is_object(o) && is_shallow(o, RUNTIME_DEPTH))
 		jw_raw(w, "runtime_data", h->runtime);
 	else
 		jw_text(w, "runtime_data", NULL);

@@ -302,6 +302,45 @@ START_TEST(test_rejection_is_signed)
 }
 END_TEST
 
+/* Runtime data as deep as a JSON reader follows: in a verdict it is deeper. */
+START_TEST(test_deep_runtime_data)
+{
+	struct sim_chip chip = sim_chip(SIM_CHIP(SIM_CHIP_MILAN, 1));
+	struct pki_vek vek = sim_chip_vek(&chip);
+	struct snp_report r = snp_made_report(&vek, 3);
+	struct snp_made_hcl h = { .version = 1 };
+	const size_t depth[] = { 30, 2046, 2047 };
+	struct blob *report, *b, *token;
+	struct buf deep = BUF_INIT;
+	json_t *c;
+	size_t i;
+
+	buf_str(&deep, "{\"a\":");
+	for (i = 0; i < depth[_i]; i++)
+		buf_str(&deep, "[");
+	for (i = 0; i < depth[_i]; i++)
+		buf_str(&deep, "]");
+	buf_str(&deep, "}");
+	r.vmpl = 0;
+	snp_made_bind(buf_view(&deep), 1, r.report_data);
+	report = snp_made(sim_amd(house.sim), &vek, &r);
+	h.report = blob_span(report);
+	h.runtime = buf_view(&deep);
+	b = snp_made_hcl(&h);
+	token = token_of(b, "");
+	c = jwt_claims(token);
+	ck_assert_str_eq(word(c, "evidence"), "valid");
+	json_decref(c);
+	spill("hcl", blob_span(b));
+	spill_ark(AMD_MILAN);
+	verify_is("hcl", here("--server"), "valid");
+	blob_unref(token);
+	blob_unref(b);
+	blob_unref(report);
+	buf_free(&deep);
+}
+END_TEST
+
 static bool
 holds_now(const struct blob *token)
 {
@@ -358,6 +397,7 @@ main(void)
 	tcase_add_test(tc, test_reports_whose_key_cannot_be_had);
 	tcase_add_test(tc, test_token_says_what_the_verdict_says);
 	tcase_add_test(tc, test_rejection_is_signed);
+	tcase_add_loop_test(tc, test_deep_runtime_data, 0, 3);
 	tcase_add_test(tc, test_rotation_under_virtual_time);
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);
