@@ -9,7 +9,6 @@
 #include "storage/preview.h"
 #include "storage/status.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +17,7 @@
 #define EXAMPLES_MAX   5
 
 struct chip {
-	char hex[2 * AMD_HWID_MAX + 1];
+	unsigned char id[AMD_HWID_MAX]; /* amd_hwid_len() of them */
 	struct amd_tcb tcb;
 	bool has_min; /* a least TCB is demanded of it now */
 	struct amd_tcb min;
@@ -38,8 +37,9 @@ struct fleet_amd {
 /* --- reading ---------------------------------------------------------- */
 
 static struct chip *
-chip_add(const struct baseline *b, struct chips *c, const char *hex)
+chip_add(const struct baseline *b, struct chips *c, struct span id)
 {
+	char hex[2 * AMD_HWID_MAX + 1];
 	struct base_amd_min min;
 	struct chip *chip;
 
@@ -49,7 +49,8 @@ chip_add(const struct baseline *b, struct chips *c, const char *hex)
 	}
 	chip = &c->v[c->n++];
 	*chip = (struct chip){ .has_min = false };
-	(void)snprintf(chip->hex, sizeof(chip->hex), "%s", hex);
+	memcpy(chip->id, id.p, id.len);
+	hex_lower(id, hex);
 	if (baseline_amd(b, c->product, hex, &min) && !min.newest) {
 		chip->has_min = true;
 		chip->min = min.tcb;
@@ -66,15 +67,14 @@ chip_row(void *arg, const struct db_val *col)
 	struct amd_tcb tcb;
 	struct chips *c;
 	struct chip *chip;
-	char hex[2 * AMD_HWID_MAX + 1];
 
-	if (product == AMD_PRODUCT_N || amd_tcb_read(col[2].s, &tcb) != ERR_OK)
+	if (product == AMD_PRODUCT_N || col[1].s.len != amd_hwid_len(product) ||
+	    amd_tcb_read(col[2].s, &tcb) != ERR_OK)
 		return true;
-	db_col_text(&col[1], hex, sizeof(hex));
 	c = &f->of[product];
 	chip = c->n == 0 ? NULL : &c->v[c->n - 1];
-	if (chip == NULL || strcmp(chip->hex, hex) != 0) {
-		chip = chip_add(f->baseline, c, hex);
+	if (chip == NULL || memcmp(chip->id, col[1].s.p, col[1].s.len) != 0) {
+		chip = chip_add(f->baseline, c, col[1].s);
 		chip->tcb = tcb;
 	} else if (amd_tcb_covers(product, tcb, chip->tcb)) {
 		chip->tcb = tcb;
@@ -136,17 +136,11 @@ candidates(const struct fleet_amd *f, const struct chips *c,
 static json_t *
 chip_name(enum amd_product product, const struct chip *chip)
 {
-	unsigned char id[AMD_HWID_MAX];
-	struct coll_key key;
-	struct key_log log;
-	const char *at;
-	size_t len = amd_hwid_len(product);
+	struct coll_key key = key_vcek(product,
+	    span_of(chip->id, amd_hwid_len(product)), chip->tcb);
+	struct key_log log = key_log(&key);
+	const char *at = strchr(log.s, '#');
 
-	if (hex_read(span_str(chip->hex), id, len) != ERR_OK)
-		return json_string("unnamed");
-	key = key_vcek(product, span_of(id, len), chip->tcb);
-	log = key_log(&key);
-	at = strchr(log.s, '#');
 	must(at != NULL);
 	return json_stringn(at, strcspn(at, "/"));
 }

@@ -315,6 +315,8 @@ START_TEST(test_chips_below_a_least_tcb)
 	ck_assert(json_is_false(json_object_get(c, "effective")));
 	e = json_array_get(json_object_get(c, "examples"), 0);
 	ck_assert_str_eq(text(e, "tcb"), low);
+	ck_assert_uint_eq(strlen(text(e, "name")), 9);
+	ck_assert_int_eq(text(e, "name")[0], '#');
 	ck_assert_uint_eq(json_array_size(json_object_get(e, "short")), 1);
 	e = json_array_get(json_object_get(e, "short"), 0);
 	ck_assert_str_eq(text(e, "part"), "microcode");
