@@ -58,7 +58,7 @@ async function signIn(event) {
     signedOut('That is no token: it has characters no token has.');
     return;
   }
-  tokenSet(value, byId('keep').checked);
+  tokenSet(value, signin.querySelector('#keep').checked);
   try {
     await get('/v1/status');
   } catch (e) {
@@ -69,6 +69,7 @@ async function signIn(event) {
 }
 
 function start() {
+  signin.remove();
   byId('nav').hidden = byId('session').hidden = false;
   tokenInput.value = '';
   touched = Date.now();
@@ -182,9 +183,9 @@ for (const what of ['keydown', 'pointerdown']) {
   window.addEventListener(what, () => { touched = Date.now(); });
 }
 byId('clear').hidden = window.isSecureContext;
+tokenInput.focus();
 if (tokenRecall()) {
-  signin.remove();
   start();
-} else {
-  tokenInput.focus();
+} else if (location.protocol === 'https:') {
+  get('/v1/status').then(start, () => {});
 }
