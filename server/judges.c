@@ -112,9 +112,11 @@ submit(struct judges *j, struct judge_job *job, bool bounded)
 		*j->last = job;
 		j->last = &job->next;
 		j->n++;
-		pthread_cond_signal(&j->work);
 	}
 	pthread_mutex_unlock(&j->mu);
+	/* Outside: whoever wakes wants the lock. */
+	if (taken)
+		pthread_cond_signal(&j->work);
 	return taken;
 }
 

@@ -111,15 +111,35 @@ time_read(struct span in, time_t *out)
 	return ERR_OK;
 }
 
-/* Years outside 0..9999 have no text of this form; they are clamped. */
+/*
+ * By arithmetic: the library's gmtime_r() takes a lock that all threads share.
+ * Days are counted from a 1 March, in eras of 400 years; a year that begins
+ * in March has its leap day at its end.  Years outside 0..9999
+ * have no text of this form; they are clamped.
+ */
 static struct tm
 utc_fields(time_t t)
 {
-	const time_t first = -62167219200, last = 253402300799;
-	struct tm tm;
+	const int64_t first = -62167219200, last = 253402300799;
+	int64_t at = t < first ? first : t > last ? last : t;
+	int64_t days = (at - first) / 86400 + 146037, era, year, month;
+	int64_t second = (at - first) % 86400, day;
+	struct tm tm = { 0 };
 
-	t = t < first ? first : t > last ? last : t;
-	must(gmtime_r(&t, &tm) != NULL);
+	/* From 1 March of the year -400: 60 days less than an era. */
+	era = days / 146097;
+	day = days % 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	tm.tm_mday = (int)(day - (153 * month + 2) / 5 + 1);
+	tm.tm_mon = (int)(month < 10 ? month + 2 : month - 10);
+	tm.tm_year = (int)(era * 400 + year - 400 + (month >= 10) - 1900);
+	tm.tm_hour = (int)(second / 3600);
+	tm.tm_min = (int)(second / 60 % 60);
+	tm.tm_sec = (int)(second % 60);
+	/* 1 January of the year 0 is a Saturday. */
+	tm.tm_wday = (int)((6 + (at - first) / 86400) % 7);
 	return tm;
 }
 
