@@ -361,6 +361,60 @@ START_TEST(test_a_crl_that_lies_is_refused)
 }
 END_TEST
 
+/* amd-kds 10.4: what an outage or a captive portal sends with 200. */
+START_TEST(test_a_page_or_nothing_is_no_object)
+{
+	static const char *const bodies[] = { "", " ", "<html>busy</html>",
+		"{}", "-----BEGIN CERTIFICATE-----\n" };
+	struct pki_vek spec = kit_vcek_spec(AMD_MILAN, 1, 219);
+	struct coll_key keys[] = { key_amd_chain(AMD_MILAN, AMD_VCEK),
+		key_amd_crl(AMD_MILAN, AMD_VCEK), kit_vek_key(&spec) };
+	struct buf big = BUF_INIT;
+	enum err e;
+	size_t i, k;
+
+	milan();
+	for (i = 0; i < 5; i++)
+		for (k = 0; k < 3; k++) {
+			e = kit_admit(&kit, &keys[k], span_str(bodies[i]),
+			    SPAN_NONE);
+			ck_assert_msg(e == ERR_FORMAT, "%s: \"%s\": %s",
+			    keys[k].text, bodies[i], err_token(e));
+		}
+	for (i = 0; i < (1 << 16) + 1; i++)
+		buf_add(&big, "\n", 1);
+	for (k = 0; k < 3; k++)
+		ck_assert_int_eq(kit_admit(&kit, &keys[k], buf_view(&big),
+				     SPAN_NONE),
+		    ERR_TOO_BIG);
+	buf_free(&big);
+	/* What is held is held. */
+	ck_assert(held(keys[0]));
+	ck_assert(held(keys[1]));
+	ck_assert(cached(&spec));
+}
+END_TEST
+
+/* amd-kds 5: [thisUpdate, nextUpdate), and 5 minutes for clocks. */
+START_TEST(test_a_crl_is_taken_inside_its_window)
+{
+	struct pki_amd_crl spec = { .product = AMD_MILAN };
+	time_t now;
+
+	kit_amd_chain_ok(&kit, AMD_MILAN, AMD_VCEK);
+	now = pki_amd_now(kit.amd);
+	spec.next_update = now + DAY;
+	spec.this_update = now + 310;
+	ck_assert_int_eq(kit_amd_crl(&kit, &spec), ERR_NOT_YET);
+	spec.this_update = now + 290;
+	ck_assert_int_eq(kit_amd_crl(&kit, &spec), ERR_OK);
+	kit_clock(&kit, DAY);
+	ck_assert_int_eq(kit_amd_crl(&kit, &spec), ERR_EXPIRED);
+	kit_clock(&kit, DAY - 30);
+	ck_assert_int_eq(kit_amd_crl(&kit, &spec), ERR_OK);
+}
+END_TEST
+
 START_TEST(test_a_product_without_a_root_is_refused)
 {
 	struct pki_amd_chain genoa = { .product = AMD_GENOA };
@@ -1085,6 +1139,8 @@ suite(void)
 	tcase_add_test(t, test_a_vcek_that_lies_is_refused);
 	tcase_add_test(t, test_a_chain_that_lies_is_refused);
 	tcase_add_test(t, test_a_crl_that_lies_is_refused);
+	tcase_add_test(t, test_a_page_or_nothing_is_no_object);
+	tcase_add_test(t, test_a_crl_is_taken_inside_its_window);
 	tcase_add_test(t, test_a_product_without_a_root_is_refused);
 	tcase_add_test(t, test_a_reload_without_the_root_takes_all_of_it_away);
 	tcase_add_test(t, test_an_older_crl_does_not_replace_a_newer_one);
