@@ -347,6 +347,7 @@ suite(void)
 	TCase *t = tcase_create("amdreal");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_genuine_objects_pass_and_come_back_as_they_came);
 	tcase_add_test(t,
 	    test_the_genuine_crl_ends_and_is_of_its_product_alone);

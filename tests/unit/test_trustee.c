@@ -253,6 +253,7 @@ suite(void)
 	TCase *t = tcase_create("trustee");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_names_are_written_and_read_back);
 	tcase_add_test(t,
 	    test_numbers_may_be_short_or_long_and_hex_in_either_case);

@@ -208,6 +208,7 @@ suite(void)
 	TCase *t = tcase_create("vekcache");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_what_is_put_is_given_and_counted);
 	tcase_add_test(t, test_a_day_after_the_gate_it_is_given_no_more);
 	tcase_add_test(t, test_one_issuers_keys_go_together);
