@@ -1,8 +1,8 @@
 /*
  * The planner: what is held is asked for again before it goes stale
  * (caching-and-selection 6, pcs-upstream 7), what clients could not get is
- * tried again behind their backs, and lists of PCK certificates are renewed
- * slowly.  It works through the same flights as everybody, in the background
+ * tried again behind their backs, and what is in use is renewed (renew.h).
+ * It works through the same flights as everybody, in the background
  * lane.
  */
 #include "upstream/room.h"
@@ -13,6 +13,7 @@
 #include "config/base/mbox.h"
 #include "config/base/must.h"
 #include "storage/baseline.h"
+#include "upstream/renew.h"
 #include "upstream/sched.h"
 
 #include <stdatomic.h>
@@ -21,10 +22,7 @@
 
 #define TURN_MS     10000 /* the longest time between two looks at the clock */
 #define AT_ONCE     8     /* flights of the planner at a time */
-#define LISTS       2     /* of platforms' lists among them */
-#define LISTS_MAX   65536 /* waiting; others come when they are asked for */
-#define REFETCH_S   3600
-#define WANTED_MAX  1024 /* objects not held that clients could not get */
+#define WANTED_MAX  1024  /* objects not held that clients could not get */
 #define WANTED_S    3600
 #define RETRY_MIN_S 10
 #define RETRY_MAX_S 3600
@@ -48,12 +46,6 @@ struct item {
 	struct why last;
 };
 
-/* A platform whose list is to be fetched. */
-struct list {
-	TAILQ_ENTRY(list) link;
-	struct platform_id id;
-};
-
 struct plan {
 	struct upstream *up;
 	struct timer *timer;
@@ -63,11 +55,9 @@ struct plan {
 	bool snap_new;        /* a snapshot came */
 	size_t round;         /* snapshots looked at */
 	size_t running, wanted;
-	TAILQ_HEAD(, list) lists;
-	size_t n_lists, lists_running;
-	size_t asking; /* storage, for the platforms of an FMSPC or the time */
+	struct renew *renew;
+	size_t asking; /* storage, for the time */
 	bool baseline_due;
-	struct negative *refetched;
 	TAILQ_HEAD(, teller) tellers;
 	bool started, stopped;
 	_Atomic size_t len;
@@ -77,6 +67,20 @@ static void
 plan_timer_cb(void *arg)
 {
 	plan_tick(arg, NULL);
+}
+
+/* Soon, but not from inside whatever is going on. */
+static void
+plan_kick(struct plan *p)
+{
+	if (p->started && !p->stopped)
+		timer_set(p->timer, 0);
+}
+
+static void
+plan_kick_cb(void *arg)
+{
+	plan_kick(arg);
 }
 
 struct plan *
@@ -89,8 +93,7 @@ plan_new(struct upstream *up)
 	p->due = sched_new();
 	p->items = map_new();
 	p->eval_num = map_new();
-	p->refetched = negative_new(NEGATIVE_MAX);
-	TAILQ_INIT(&p->lists);
+	p->renew = renew_new(up, plan_kick_cb, p);
 	TAILQ_INIT(&p->tellers);
 	return p;
 }
@@ -100,7 +103,6 @@ plan_free(struct plan *p)
 {
 	struct map_iter it;
 	struct span key;
-	struct list *l;
 	void *item;
 
 	if (p == NULL)
@@ -108,15 +110,11 @@ plan_free(struct plan *p)
 	it = map_iter(p->items);
 	while (map_next(&it, &key, &item))
 		free(item);
-	while ((l = TAILQ_FIRST(&p->lists)) != NULL) {
-		TAILQ_REMOVE(&p->lists, l, link);
-		free(l);
-	}
 	must(TAILQ_EMPTY(&p->tellers));
 	timer_free(p->timer);
 	map_free(p->items);
 	map_free(p->eval_num);
-	negative_free(p->refetched);
+	renew_free(p->renew);
 	sched_free(p->due);
 	free(p);
 }
@@ -125,14 +123,6 @@ static double
 dice(void)
 {
 	return hosts_now().jitter;
-}
-
-/* Soon, but not from inside whatever is going on. */
-static void
-plan_kick(struct plan *p)
-{
-	if (p->started && !p->stopped)
-		timer_set(p->timer, 0);
 }
 
 /* --- items ------------------------------------------------------------ */
@@ -292,8 +282,6 @@ plan_recovered(void *arg)
 
 /* --- the snapshot ----------------------------------------------------- */
 
-static void plan_lists_of(struct plan *, const char *fmspc);
-
 /* A number not seen before for this FMSPC: new certificates may be there. */
 static void
 plan_eval_num(struct plan *p, const struct coll *c)
@@ -306,8 +294,11 @@ plan_eval_num(struct plan *p, const struct coll *c)
 		return;
 	map_put(p->eval_num, fmspc, (void *)is);
 	/* The first snapshot is what was held all along. */
-	if (was != 0 && p->round > 1)
-		plan_lists_of(p, c->key.fmspc);
+	if (was != 0 && p->round > 1) {
+		log_event(LOG_NOTE, "new-evaluation-number", "fmspc",
+		    c->key.fmspc, NULL);
+		renew_fmspc(p->renew, c->key.fmspc);
+	}
 }
 
 /* What is held speaks for another object, to be asked for in some seconds
@@ -483,112 +474,21 @@ plan_days(struct plan *p, time_t now)
 	storage_baseline_due(p->up->storage, plan_due_cb, p);
 }
 
-/* --- lists of PCK certificates ---------------------------------------- */
-
-static void
-plan_list(struct plan *p, const struct platform_id *id)
-{
-	struct list *l;
-
-	if (p->stopped || p->n_lists >= LISTS_MAX)
-		return;
-	l = xcalloc(1, sizeof(*l));
-	l->id = *id;
-	TAILQ_INSERT_TAIL(&p->lists, l, link);
-	p->n_lists++;
-}
+/* --- what is in use --------------------------------------------------- */
 
 void
 plan_refetch(struct plan *p, const struct platform_id *id)
 {
-	struct platform_label name = platform_label(id);
-	struct why none = { 0 };
-	time_t now = clock_now();
-
-	if (p->up->config->mode == MODE_OFFLINE ||
-	    negative_get(p->refetched, name.s, now) != NULL)
-		return;
-	negative_put(p->refetched, name.s, &none, now + REFETCH_S);
-	plan_list(p, id);
-	plan_kick(p);
-}
-
-static void
-renew_told(struct waiter *w)
-{
-	(void)w; /* whoever serves it looks for the new one himself */
+	renew_platform(p->renew, id);
 }
 
 void
 plan_renew(struct plan *p, const struct coll_key *key)
 {
-	struct why none = { 0 };
-	time_t now = clock_now();
-
-	if (p->stopped || p->up->config->mode == MODE_OFFLINE ||
-	    negative_get(p->refetched, key->text, now) != NULL)
-		return;
-	negative_put(p->refetched, key->text, &none, now + REFETCH_S);
-	object_want(p->up, key, true,
-	    waiter_inner(p->up, -1, true, renew_told, NULL));
-}
-
-static void
-plan_asks_cb(void *arg, enum err e, const struct why *why,
-    const struct platform_ask *v, size_t n, bool more)
-{
-	struct plan *p = arg;
-	size_t i;
-
-	if (e != ERR_OK)
-		log_event(LOG_WARN, "platform-lists", "reason", err_token(e),
-		    "text", why == NULL ? NULL : why->text, NULL);
-	for (i = 0; i < n; i++)
-		plan_refetch(p, &v[i].id);
-	if (more)
-		return;
-	p->asking--;
-	plan_kick(p);
-	upstream_called(p->up);
-}
-
-static void
-plan_lists_of(struct plan *p, const char *fmspc)
-{
-	char text[13];
-	char *list[1] = { text };
-
-	memcpy(text, fmspc, sizeof(text));
-	log_event(LOG_NOTE, "new-evaluation-number", "fmspc", fmspc, NULL);
-	p->asking++;
-	upstream_call(p->up);
-	storage_platform_asks(p->up->storage, list, 1, plan_asks_cb, p);
+	renew_object(p->renew, key);
 }
 
 /* --- running ---------------------------------------------------------- */
-
-static void
-list_told(struct waiter *w)
-{
-	struct plan *p = w->arg;
-
-	p->lists_running--;
-	plan_kick(p);
-}
-
-static void
-list_start(struct plan *p)
-{
-	struct list *l = TAILQ_FIRST(&p->lists);
-	struct waiter *w = waiter_inner(p->up, -1, true, list_told, p);
-
-	TAILQ_REMOVE(&p->lists, l, link);
-	p->n_lists--;
-	p->lists_running++;
-	w->ask.id = l->id;
-	free(l);
-	platform_want(p->up, true, w);
-}
 
 static void
 item_told(struct waiter *w)
@@ -617,7 +517,7 @@ static bool
 plan_may_start(const struct plan *p)
 {
 	return p->up->config->mode != MODE_OFFLINE &&
-	       p->running + p->lists_running < AT_ONCE;
+	       p->running + renew_running(p->renew) < AT_ONCE;
 }
 
 static struct item *
@@ -635,8 +535,8 @@ plan_done(const struct plan *p, time_t now)
 	const struct due *d = sched_first(p->due);
 
 	return p->up->config->mode == MODE_OFFLINE ||
-	       (p->running == 0 && p->lists_running == 0 && p->n_lists == 0 &&
-		   p->asking == 0 && (d == NULL || d->at > now));
+	       (p->running == 0 && !renew_busy(p->renew) && p->asking == 0 &&
+		   (d == NULL || d->at > now));
 }
 
 static void
@@ -674,9 +574,8 @@ plan_run(struct plan *p)
 		else
 			item_start(p, i);
 	}
-	while (plan_may_start(p) && p->lists_running < LISTS &&
-	       !TAILQ_EMPTY(&p->lists))
-		list_start(p);
+	while (plan_may_start(p) && renew_start(p->renew))
+		continue;
 	if (plan_done(p, now))
 		plan_tell(p, ERR_OK);
 	timer_set(p->timer, plan_sleep_ms(p, now));
@@ -709,16 +608,11 @@ plan_start(struct plan *p)
 void
 plan_stop(struct plan *p)
 {
-	struct list *l;
 
 	p->stopped = true;
 	timer_clear(p->timer);
 	plan_tell(p, ERR_DRAINING);
-	while ((l = TAILQ_FIRST(&p->lists)) != NULL) {
-		TAILQ_REMOVE(&p->lists, l, link);
-		free(l);
-	}
-	p->n_lists = 0;
+	renew_stop(p->renew);
 }
 
 /* --- for people ------------------------------------------------------- */
@@ -746,7 +640,7 @@ plan_json(const struct plan *p)
 	struct map_iter it = map_iter(p->items);
 	const struct due *first = sched_first(p->due);
 	json_t *failing = json_array(), *j;
-	size_t running = p->running + p->lists_running;
+	size_t running = p->running + renew_running(p->renew);
 	char at[TIME_LEN];
 	struct span key;
 	struct item *i;
@@ -760,7 +654,8 @@ plan_json(const struct plan *p)
 	}
 	j = json_pack("{s:I, s:I, s:I, s:o}", "items",
 	    (json_int_t)map_len(p->items), "running", (json_int_t)running,
-	    "platform_lists", (json_int_t)p->n_lists, "failing", failing);
+	    "platform_lists", (json_int_t)renew_waiting(p->renew), "failing",
+	    failing);
 	must(j != NULL);
 	if (first != NULL) {
 		time_write(first->at, at);
