@@ -16,7 +16,8 @@ enum err {
 	ERR_N
 };
 
-/* What failed, where it is written, and how. Fixed size, caller-owned. */
+/* What failed, where it is written, and how. Fixed size, caller-owned; the
+ * text is UTF-8 whatever was quoted in it. */
 struct why {
 	enum err err;
 	char clause[40]; /* "RFC 5280 5.1", "pcs-upstream 6" */

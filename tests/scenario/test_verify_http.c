@@ -371,6 +371,33 @@ static const struct {
 	{ "{\"evidence\":\"AAAA\",\"runtime_data\":\"?\"}", "runtime_data" },
 	{ "{\"evidence\":\"AAAA\",\"collateral\":{\"x\":\"\"}}",
 	    "collateral.x" },
+	/* Names are cut in the middle of a character. */
+	{ "{\"evidence\":\"AAAA\",\"collateral\":{"
+	  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3"
+	  "\xa9\xc3\xa9\":\"\"}}",
+	    "unknown member" },
+	{ "{\"evidence\":\"AAAA\",\"requirements\":{"
+	  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3"
+	  "\xa9\xc3\xa9\":\"\"}}",
+	    "requirements" },
+	{ "{\"evidence\":\"AAAA\",\"requirements\":{\"snp\":{\"policy\":{"
+	  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9\xc3\xa9\xc3\xa9"
+	  "\xc3\xa9\":1}}}}",
+	    "requirements" },
+	{ "{\"evidence\":\"AAAA\","
+	  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9\xc3\xa9\xc3\xa9\":1}",
+	    "" },
+	{ "{\"evidence\":\"AAAA\",\"profile\":"
+	  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9\xc3\xa9\xc3\xa9\"}",
+	    "profile" },
 	{ "{\"evidence\":\"AAAA\",\"collateral\":{\"tcb_info\":{}}}",
 	    "tcb_info" },
 	{ "{\"evidence\":\"AAAA\",\"requirements\":{\"debugg\":false}}",

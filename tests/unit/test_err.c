@@ -90,6 +90,41 @@ START_TEST(test_why_cuts_what_is_too_long)
 }
 END_TEST
 
+/* Whoever puts a reason into JSON counts on it. */
+START_TEST(test_why_is_utf8_whatever_is_quoted)
+{
+	static const char *const rows[][2] = {
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "\xe2\x82\xac \xf0\x9f\x94\x91",
+		    "\xe2\x82\xac \xf0\x9f\x94\x91" },
+		{ "cut \xc3", "cut ?" },
+		{ "cut \xe2\x82", "cut ??" },
+		{ "\xff\xfe", "??" },
+		{ "\xc0\xaf overlong", "?? overlong" },
+		{ "\xed\xa0\x80 surrogate", "??? surrogate" },
+		{ "\xf4\x90\x80\x80", "????" },
+		{ "\x80", "?" },
+	};
+	struct why why;
+	char text[sizeof(why.text) + 8];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		why_set(&why, ERR_PARAM, "", "%s", rows[i][0]);
+		ck_assert_str_eq(why.text, rows[i][1]);
+	}
+	/* Cut by the struct's own size, in the middle of one. */
+	memset(text, 'a', sizeof(text));
+	memcpy(text + sizeof(why.text) - 2, "\xc3\xa9", 3);
+	why_set(&why, ERR_PARAM, "", "%s", text);
+	ck_assert_int_eq(why.text[sizeof(why.text) - 2], '?');
+	why_set(&why, ERR_PARAM, "", "%s", text);
+	ck_assert_int_eq(why_in(&why, ERR_PARAM, "%.4s", "abc\xc3\xa9"),
+	    ERR_PARAM);
+	ck_assert_int_eq(strncmp(why.text, "abc?: aaa", 9), 0);
+}
+END_TEST
+
 START_TEST(test_must_aborts)
 {
 	fclose(stderr);
@@ -150,6 +185,7 @@ main(void)
 	tcase_add_test(tc, test_why_keeps_clause_and_text);
 	tcase_add_test(tc, test_why_may_be_null);
 	tcase_add_test(tc, test_why_cuts_what_is_too_long);
+	tcase_add_test(tc, test_why_is_utf8_whatever_is_quoted);
 	tcase_add_test_raise_signal(tc, test_must_aborts, SIGABRT);
 	tcase_add_test_raise_signal(tc, test_a_wrong_magic_aborts, SIGABRT);
 	tcase_add_test_raise_signal(tc, test_a_size_that_overflows_aborts,
