@@ -117,6 +117,7 @@ DEBIAN_CONSOLE := chromium fonts-dejavu-core \
 	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
+DEBIAN_VALGRIND := valgrind
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
 
 .PHONY: packages packages-present
@@ -192,6 +193,22 @@ bench-built: all $(BENCH)
 	$(Q)B=$B tests/bench/bench.sh
 	$(Q)B=$B tests/bench/edge.sh
 	$(Q)B=$B tests/bench/verify.sh
+
+# Good and bad clients at larderd's connection cap: ten minutes, or TIME.
+.PHONY: soak
+soak: packages
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $B/tests/bench/soak
+	$(Q)B=$B $B/tests/bench/soak \
+		$(if $(filter command environment,$(origin TIME)),$(TIME),600)
+
+# larderd and larder under valgrind while they are used.
+.PHONY: valgrind valgrind-built
+valgrind: packages
+	$(Q)deploy/packages.sh $(DEBIAN_VALGRIND)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) valgrind-built
+
+valgrind-built: all
+	$(Q)B=$B tests/bench/valgrind.sh
 
 # --- manual pages -------------------------------------------------------
 
@@ -319,6 +336,8 @@ help:
 	@echo 'make fuzz       every fuzz target              (TARGET=NAME TIME=60)'
 	@echo 'make run        larderd against the real services, files in build/run'
 	@echo 'make bench      numbers, next to nginx            (PLATFORMS=100000)'
+	@echo 'make soak       abuse at the connection cap, ten minutes       (TIME=600)'
+	@echo 'make valgrind   larderd and larder under valgrind while they are used'
 	@echo 'make lint       formatting, includes, manuals, scripts, cppcheck, clang-tidy'
 	@echo 'make cover      which lines the tests reach, into build/cover'
 	@echo 'make manual     larder.json(5) anew from the schema'
