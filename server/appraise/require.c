@@ -1,5 +1,5 @@
 /* Requirements out of JSON: every member in a table, unknown ones refused. */
-#include "server/appraise/require.h"
+#include "server/appraise/require_read.h"
 
 #include "config/base/enc.h"
 #include "config/base/must.h"
@@ -8,41 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_MAX_LEN 120
-
-struct reader {
-	struct require *q;
-	char path[PATH_MAX_LEN]; /* of the member being read */
-	struct why *why;
-};
-
-/* One member: whose it is (EVIDENCE_UNKNOWN: nobody's own), what reads it,
- * where to, and a length or a limit. */
-struct member {
-	enum evidence_kind kind;
-	const char *name;
-	enum err (
-	    *read)(struct reader *, const json_t *, const struct member *);
-	size_t at;
-	uint64_t len;
-};
-#define AT(field) offsetof(struct require, field)
-
-static void *
-field(const struct reader *r, const struct member *m)
+void *
+reader_field(const struct reader *r, const struct member *m)
 {
 	return (char *)r->q + m->at;
 }
 
-static enum err
-bad(struct reader *r, const char *text)
+enum err
+reader_bad(struct reader *r, const char *text)
 {
 	return why_set(r->why, ERR_PARAM, "requirements", "%s: %s", r->path,
 	    text);
 }
 
-static struct span
-text_of(const json_t *v)
+struct span
+reader_text(const json_t *v)
 {
 	return span_of(json_string_value(v), json_string_length(v));
 }
@@ -60,12 +40,12 @@ read_members(struct reader *r, const json_t *o, enum evidence_kind kind)
 	enum err e;
 
 	if (!json_is_object(o))
-		return bad(r, "not an object");
+		return reader_bad(r, "not an object");
 	json_object_foreach((json_t *)(uintptr_t)o, name, v)
 	{
 		(void)snprintf(r->path + len, PATH_MAX_LEN - len, ".%s", name);
 		if ((m = member_find(kind, name)) == NULL)
-			return bad(r, "unknown member");
+			return reader_bad(r, "unknown member");
 		if ((e = m->read(r, v, m)) != ERR_OK)
 			return e;
 		r->path[len] = '\0';
@@ -76,14 +56,14 @@ read_members(struct reader *r, const json_t *o, enum evidence_kind kind)
 /* --- kinds of members -------------------------------------------------- */
 
 /* One value or a list of them: gives the items in turn. */
-static size_t
-items(const json_t *v)
+size_t
+reader_items(const json_t *v)
 {
 	return json_is_array(v) ? json_array_size(v) : 1;
 }
 
-static const json_t *
-item(const json_t *v, size_t i)
+const json_t *
+reader_item(const json_t *v, size_t i)
 {
 	return json_is_array(v) ? json_array_get(v, i) : v;
 }
@@ -91,15 +71,17 @@ item(const json_t *v, size_t i)
 static enum err
 check_items(struct reader *r, const json_t *v)
 {
-	return items(v) <= REQUIRE_LIST_MAX ? ERR_OK : bad(r, "too many items");
+	return reader_items(v) <= REQUIRE_LIST_MAX
+		   ? ERR_OK
+		   : reader_bad(r, "too many items");
 }
 
 /* Each exactly m->len bytes in hex. */
 static enum err
 read_bytes(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_bytes *w = field(r, m);
-	size_t i, n = items(v), len = (size_t)m->len;
+	struct want_bytes *w = reader_field(r, m);
+	size_t i, n = reader_items(v), len = (size_t)m->len;
 	char text[40];
 
 	if (check_items(r, v) != ERR_OK)
@@ -108,10 +90,10 @@ read_bytes(struct reader *r, const json_t *v, const struct member *m)
 	*w = (struct want_bytes){ true, n, len, xcalloc(n + 1, len) };
 	(void)snprintf(text, sizeof(text), "not %zu hex digits", 2 * len);
 	for (i = 0; i < n; i++)
-		if (!json_is_string(item(v, i)) ||
-		    hex_read(text_of(item(v, i)), w->v + i * len, len) !=
-			ERR_OK)
-			return bad(r, text);
+		if (!json_is_string(reader_item(v, i)) ||
+		    hex_read(reader_text(reader_item(v, i)), w->v + i * len,
+			len) != ERR_OK)
+			return reader_bad(r, text);
 	return ERR_OK;
 }
 
@@ -120,15 +102,15 @@ read_masked_part(struct reader *r, const json_t *v, const struct member *m,
     unsigned char *out)
 {
 	if (!json_is_string(v) ||
-	    hex_read(text_of(v), out, (size_t)m->len) != ERR_OK)
-		return bad(r, "not hex of the field's length");
+	    hex_read(reader_text(v), out, (size_t)m->len) != ERR_OK)
+		return reader_bad(r, "not hex of the field's length");
 	return ERR_OK;
 }
 
 static enum err
 read_masked(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_masked *w = field(r, m);
+	struct want_masked *w = reader_field(r, m);
 
 	w->set = true;
 	return read_masked_part(r, v, m, w->value);
@@ -137,14 +119,14 @@ read_masked(struct reader *r, const json_t *v, const struct member *m)
 static enum err
 read_mask(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_masked *w = field(r, m);
+	struct want_masked *w = reader_field(r, m);
 
 	w->set = true;
 	return read_masked_part(r, v, m, w->mask);
 }
 
-static bool
-number(const json_t *v, uint64_t max, uint64_t *out)
+bool
+reader_number(const json_t *v, uint64_t max, uint64_t *out)
 {
 	json_int_t n = json_integer_value(v);
 
@@ -157,28 +139,28 @@ number(const json_t *v, uint64_t max, uint64_t *out)
 static enum err
 read_numbers(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_numbers *w = field(r, m);
-	size_t i, n = items(v);
+	struct want_numbers *w = reader_field(r, m);
+	size_t i, n = reader_items(v);
 
 	if (check_items(r, v) != ERR_OK)
 		return ERR_PARAM;
 	free(w->v);
 	*w = (struct want_numbers){ true, n, xcalloc(n + 1, sizeof(*w->v)) };
 	for (i = 0; i < n; i++)
-		if (!number(item(v, i), m->len, &w->v[i]))
-			return bad(r, "not a whole number in its range");
+		if (!reader_number(reader_item(v, i), m->len, &w->v[i]))
+			return reader_bad(r, "not a whole number in its range");
 	return ERR_OK;
 }
 
 static enum err
 read_min(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_min *w = field(r, m);
+	struct want_min *w = reader_field(r, m);
 
 	w->set = true;
-	return number(v, m->len, &w->v)
+	return reader_number(v, m->len, &w->v)
 		   ? ERR_OK
-		   : bad(r, "not a whole number in its range");
+		   : reader_bad(r, "not a whole number in its range");
 }
 
 static void
@@ -192,17 +174,17 @@ texts_free(struct want_texts *w)
 static enum err
 read_texts(struct reader *r, const json_t *v, const struct member *m)
 {
-	struct want_texts *w = field(r, m);
-	size_t i, n = items(v);
+	struct want_texts *w = reader_field(r, m);
+	size_t i, n = reader_items(v);
 
 	if (check_items(r, v) != ERR_OK)
 		return ERR_PARAM;
 	texts_free(w);
 	*w = (struct want_texts){ true, 0, xcalloc(n + 1, sizeof(*w->v)) };
 	for (i = 0; i < n; i++) {
-		if (!json_is_string(item(v, i)))
-			return bad(r, "not text");
-		w->v[w->n++] = xstrdup(json_string_value(item(v, i)));
+		if (!json_is_string(reader_item(v, i)))
+			return reader_bad(r, "not text");
+		w->v[w->n++] = xstrdup(json_string_value(reader_item(v, i)));
 	}
 	return ERR_OK;
 }
@@ -212,8 +194,8 @@ static enum err
 read_forbid(struct reader *r, const json_t *v, const struct member *m)
 {
 	if (!json_is_boolean(v))
-		return bad(r, "neither true nor false");
-	*(bool *)field(r, m) = json_is_false(v);
+		return reader_bad(r, "neither true nor false");
+	*(bool *)reader_field(r, m) = json_is_false(v);
 	return ERR_OK;
 }
 
@@ -222,8 +204,8 @@ static enum err
 read_need(struct reader *r, const json_t *v, const struct member *m)
 {
 	if (!json_is_boolean(v))
-		return bad(r, "neither true nor false");
-	*(bool *)field(r, m) = json_is_true(v);
+		return reader_bad(r, "neither true nor false");
+	*(bool *)reader_field(r, m) = json_is_true(v);
 	return ERR_OK;
 }
 
@@ -239,39 +221,39 @@ read_section(struct reader *r, const json_t *v, const struct member *m)
 static enum err
 read_kinds(struct reader *r, const json_t *v, const struct member *m)
 {
-	unsigned *kinds = field(r, m), k;
+	unsigned *kinds = reader_field(r, m), k;
 	const char *name;
 	size_t i;
 
 	*kinds = 0;
-	for (i = 0; i < items(v); i++) {
-		name = json_string_value(item(v, i));
+	for (i = 0; i < reader_items(v); i++) {
+		name = json_string_value(reader_item(v, i));
 		for (k = EVIDENCE_SGX; k < EVIDENCE_KIND_N; k++)
 			if (name != NULL &&
 			    strcmp(name, evidence_kind_name(k)) == 0)
 				break;
 		if (k == EVIDENCE_KIND_N)
-			return bad(r, "not \"sgx\", \"tdx\" or \"snp\"");
+			return reader_bad(r, "not \"sgx\", \"tdx\" or \"snp\"");
 		*kinds |= 1u << k;
 	}
-	return *kinds != 0 ? ERR_OK : bad(r, "an empty list");
+	return *kinds != 0 ? ERR_OK : reader_bad(r, "an empty list");
 }
 
 static enum err
 read_statuses(struct reader *r, const json_t *v, const struct member *m)
 {
-	unsigned *statuses = field(r, m);
+	unsigned *statuses = reader_field(r, m);
 	enum tcb_status s;
 	size_t i;
 
 	r->q->has_statuses = true;
 	*statuses = 0;
-	for (i = 0; i < items(v); i++) {
-		if (!json_is_string(item(v, i)) ||
-		    !tcb_status_read(text_of(item(v, i)), &s))
-			return bad(r, "not a TCB status");
+	for (i = 0; i < reader_items(v); i++) {
+		if (!json_is_string(reader_item(v, i)) ||
+		    !tcb_status_read(reader_text(reader_item(v, i)), &s))
+			return reader_bad(r, "not a TCB status");
 		if (s == TCB_REVOKED)
-			return bad(r, "Revoked is never accepted");
+			return reader_bad(r, "Revoked is never accepted");
 		*statuses |= 1u << s;
 	}
 	return ERR_OK;
@@ -283,10 +265,10 @@ read_short(struct reader *r, struct span hex, size_t min, unsigned char out[64],
     size_t *len)
 {
 	if (hex.len % 2 != 0 || hex.len / 2 < min || hex.len / 2 > 64)
-		return bad(r, "too long, too short, or half a byte");
+		return reader_bad(r, "too long, too short, or half a byte");
 	memset(out, 0, 64);
 	if (hex_read(hex, out, hex.len / 2) != ERR_OK)
-		return bad(r, "not hex");
+		return reader_bad(r, "not hex");
 	*len = hex.len / 2;
 	return ERR_OK;
 }
@@ -298,14 +280,14 @@ read_report_data(struct reader *r, const json_t *v, const struct member *m)
 
 	(void)m;
 	r->q->has_report_data = true;
-	return read_short(r, text_of(v), 1, r->q->report_data, &len);
+	return read_short(r, reader_text(v), 1, r->q->report_data, &len);
 }
 
 static enum err
 read_nonce(struct reader *r, const json_t *v, const struct member *m)
 {
 	(void)m;
-	return read_short(r, text_of(v), REQUIRE_NONCE_MIN, r->q->nonce,
+	return read_short(r, reader_text(v), REQUIRE_NONCE_MIN, r->q->nonce,
 	    &r->q->nonce_len);
 }
 
@@ -313,7 +295,7 @@ static enum err
 read_user_data(struct reader *r, const json_t *v, const struct member *m)
 {
 	(void)m;
-	return read_short(r, text_of(v), 1, r->q->user_data,
+	return read_short(r, reader_text(v), 1, r->q->user_data,
 	    &r->q->user_data_len);
 }
 
@@ -323,10 +305,10 @@ take_runtime(struct reader *r, struct span base64)
 	struct buf b = BUF_INIT;
 
 	if (base64.len > REQUIRE_RUNTIME_MAX / 3 * 4 + 4)
-		return bad(r, "too long");
+		return reader_bad(r, "too long");
 	if (base64_read(base64, &b) != ERR_OK) {
 		buf_free(&b);
-		return bad(r, "not base64");
+		return reader_bad(r, "not base64");
 	}
 	buf_free(&r->q->runtime);
 	r->q->runtime = b;
@@ -338,8 +320,8 @@ static enum err
 read_runtime(struct reader *r, const json_t *v, const struct member *m)
 {
 	(void)m;
-	return json_is_string(v) ? take_runtime(r, text_of(v))
-				 : bad(r, "not text");
+	return json_is_string(v) ? take_runtime(r, reader_text(v))
+				 : reader_bad(r, "not text");
 }
 
 static enum err
@@ -348,193 +330,20 @@ read_hash(struct reader *r, const json_t *v, const struct member *m)
 	static const char *const names[] = { [HASH_SHA256] = "sha256",
 		[HASH_SHA384] = "sha384",
 		[HASH_SHA512] = "sha512" };
-	enum runtime_hash *h = field(r, m);
+	enum runtime_hash *h = reader_field(r, m);
 	const char *name = json_string_value(v);
 
 	for (*h = HASH_SHA256; *h <= HASH_SHA512; ++*h)
 		if (name != NULL && strcmp(name, names[*h]) == 0)
 			return ERR_OK;
-	return bad(r, "not \"sha256\", \"sha384\" or \"sha512\"");
+	return reader_bad(r, "not \"sha256\", \"sha384\" or \"sha512\"");
 }
 
 static enum err
 read_svns(struct reader *r, const json_t *v, const struct member *m)
 {
 	r->q->td.has_min_svn = true;
-	return read_masked_part(r, v, m, field(r, m));
-}
-
-/* --- members of SNP (snp-report 9) ------------------------------------ */
-
-const struct named_bit snp_policy_bits[] = {
-	{ "smt", 1ULL << 16, true, SNP_ERR_POLICY_BITS },
-	{ "migrate_ma", 1ULL << 18, true, SNP_ERR_POLICY_MIGRATE },
-	{ "debug", 1ULL << 19, true, SNP_ERR_POLICY_DEBUG },
-	{ "single_socket", 1ULL << 20, false, SNP_ERR_POLICY_BITS },
-	{ "cxl", 1ULL << 21, true, SNP_ERR_POLICY_BITS },
-	{ "mem_aes_256_xts", 1ULL << 22, false, SNP_ERR_POLICY_BITS },
-	{ "rapl_dis", 1ULL << 23, false, SNP_ERR_POLICY_BITS },
-	{ "ciphertext_hiding_dram", 1ULL << 24, false, SNP_ERR_POLICY_BITS },
-	{ "page_swap_disable", 1ULL << 25, false, SNP_ERR_POLICY_BITS },
-	{ NULL, 0, false, SNP_OK },
-};
-const struct named_bit snp_platform_bits[] = {
-	{ "smt_en", 1ULL << 0, false, SNP_ERR_POLICY_PLATFORM },
-	{ "tsme_en", 1ULL << 1, false, SNP_ERR_POLICY_PLATFORM },
-	{ "ecc_en", 1ULL << 2, false, SNP_ERR_POLICY_PLATFORM },
-	{ "rapl_dis", 1ULL << 3, false, SNP_ERR_POLICY_PLATFORM },
-	{ "ciphertext_hiding_dram_en", 1ULL << 4, false,
-	    SNP_ERR_POLICY_PLATFORM },
-	{ "alias_check_complete", 1ULL << 5, false, SNP_ERR_POLICY_PLATFORM },
-	{ "tio_en", 1ULL << 7, false, SNP_ERR_POLICY_PLATFORM },
-	{ NULL, 0, false, SNP_OK },
-};
-
-static const struct named_bit *
-bit_find(const struct named_bit *b, const char *name)
-{
-	while (b->name != NULL && strcmp(b->name, name) != 0)
-		b++;
-	return b->name == NULL ? NULL : b;
-}
-
-/*
- * "policy": a bit that weakens is forbidden by false and let be by true, one
- * that strengthens is demanded by true; "platform_info": as it must be.
- */
-static enum err
-read_bits(struct reader *r, const json_t *v, const struct member *m)
-{
-	bool policy = m->at == AT(snp.policy), on;
-	struct want_bits *w = field(r, m);
-	size_t len = strlen(r->path);
-	const struct named_bit *b;
-	const char *name;
-	json_t *one;
-
-	if (!json_is_object(v))
-		return bad(r, "not an object");
-	json_object_foreach((json_t *)(uintptr_t)v, name, one)
-	{
-		(void)snprintf(r->path + len, PATH_MAX_LEN - len, ".%s", name);
-		b = bit_find(policy ? snp_policy_bits : snp_platform_bits,
-		    name);
-		if (b == NULL)
-			return bad(r, "unknown member");
-		if (!json_is_boolean(one))
-			return bad(r, "neither true nor false");
-		on = json_is_true(one);
-		w->one &= ~b->mask;
-		w->zero &= ~b->mask;
-		if (on && !b->weakens)
-			w->one |= b->mask;
-		if (!on && (b->weakens || !policy))
-			w->zero |= b->mask;
-		r->path[len] = '\0';
-	}
-	return ERR_OK;
-}
-
-/* "1.55", "1.55.29": m->len numbers of a byte each, made one number. */
-static enum err
-read_version(struct reader *r, const json_t *v, const struct member *m)
-{
-	struct want_min *w = field(r, m);
-	struct span rest = text_of(v);
-	uint64_t n = 0, part;
-	size_t i, digits;
-
-	for (i = 0; i < m->len; i++) {
-		if (i > 0 && (rest.len == 0 || rest.p[0] != '.'))
-			return bad(r, "not numbers with dots between");
-		if (i > 0)
-			must(span_skip(&rest, 1) == ERR_OK);
-		part = 0;
-		for (digits = 0; rest.len > 0 && rest.p[0] >= '0' &&
-				 rest.p[0] <= '9' && digits < 3;
-		     digits++) {
-			part = part * 10 + (uint64_t)(rest.p[0] - '0');
-			must(span_skip(&rest, 1) == ERR_OK);
-		}
-		if (digits == 0 || part > 255)
-			return bad(r, "not numbers of 0 to 255");
-		n = n << 8 | part;
-	}
-	if (rest.len > 0)
-		return bad(r, "too many numbers");
-	w->set = true;
-	w->v = n;
-	return ERR_OK;
-}
-
-static enum err
-read_products(struct reader *r, const json_t *v, const struct member *m)
-{
-	unsigned *products = field(r, m);
-	enum amd_product p;
-	size_t i;
-
-	*products = 0;
-	for (i = 0; i < items(v); i++) {
-		p = json_is_string(item(v, i))
-			? amd_product_read(text_of(item(v, i)))
-			: AMD_PRODUCT_N;
-		if (p == AMD_PRODUCT_N)
-			return bad(r, "not a product of AMD's");
-		*products |= 1u << p;
-	}
-	return *products != 0 ? ERR_OK : bad(r, "an empty list");
-}
-
-static enum err
-read_spl(struct reader *r, const json_t *o, struct want_spl *w)
-{
-	const struct {
-		const char *name;
-		uint8_t *to;
-	} parts[] = { { "fmc", &w->v.fmc }, { "bl", &w->v.bl },
-		{ "tee", &w->v.tee }, { "snp", &w->v.snp },
-		{ "ucode", &w->v.ucode } };
-	size_t i, known = 0;
-	uint64_t n;
-	json_t *v;
-
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if ((v = json_object_get(o, parts[i].name)) == NULL)
-			continue;
-		if (!number(v, 255, &n))
-			return bad(r, "a component is not in 0 to 255");
-		*parts[i].to = (uint8_t)n;
-		known++;
-	}
-	if (!json_is_object(o) || known != json_object_size(o))
-		return bad(r, "unknown member: fmc, bl, tee, snp, ucode");
-	w->set = true;
-	return ERR_OK;
-}
-
-/* {"Milan": {"bl": 3, "tee": 0, "snp": 8, "ucode": 115}} */
-static enum err
-read_tcbs(struct reader *r, const json_t *v, const struct member *m)
-{
-	struct want_spl *w = field(r, m);
-	size_t len = strlen(r->path);
-	enum amd_product p;
-	const char *name;
-	json_t *one;
-
-	if (!json_is_object(v))
-		return bad(r, "not an object");
-	json_object_foreach((json_t *)(uintptr_t)v, name, one)
-	{
-		(void)snprintf(r->path + len, PATH_MAX_LEN - len, ".%s", name);
-		if ((p = amd_product_read(span_str(name))) == AMD_PRODUCT_N)
-			return bad(r, "not a product of AMD's");
-		if (read_spl(r, one, &w[p]) != ERR_OK)
-			return ERR_PARAM;
-		r->path[len] = '\0';
-	}
-	return ERR_OK;
+	return read_masked_part(r, v, m, reader_field(r, m));
 }
 
 /* --- the table --------------------------------------------------------- */
