@@ -42,8 +42,8 @@ scase_load(const char *name, struct scase *c)
 	c->vlek = strcmp(vector_text(c->expected, "signing_key"), "VLEK") == 0;
 	c->product =
 	    amd_product_read(span_str(vector_text(c->expected, "product")));
-	must(time_read(span_str(vector_text(c->expected, "verify_at")), &c->at) ==
-	     ERR_OK);
+	must(time_read(span_str(vector_text(c->expected, "verify_at")),
+		 &c->at) == ERR_OK);
 	c->report = file(c, "report.bin");
 	c->vek = file(c, c->vlek ? "vlek.der" : "vcek.der");
 	c->hcl = file(c, "hcl_report.bin");

@@ -64,7 +64,8 @@ vcase_real(const char *tee, const json_t *j, struct vcase *c)
 
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", vector_text(j, "id"));
-	snprintf(path, sizeof(path), "%s/%s", tee, vector_text(j, "collateral"));
+	snprintf(path, sizeof(path), "%s/%s", tee,
+	    vector_text(j, "collateral"));
 	c->set = vset_real(path);
 	snprintf(path, sizeof(path), "%s/%s", tee, vector_text(j, "quote"));
 	c->quote = vector_read(path);
