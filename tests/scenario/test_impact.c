@@ -289,7 +289,7 @@ candidate(json_t *doc, const char *product, const char *tcb)
 START_TEST(test_chips_below_a_least_tcb)
 {
 	static const uint8_t ucode[] = { 100, 200, 200 };
-	char path[SIM_KDS_PATH], low[17], high[17], body[128];
+	char path[SIM_KDS_PATH], low[17] = "", high[17] = "", body[128];
 	struct sim_chip chip;
 	json_t *doc, *c, *e;
 	struct edge_reply r;
