@@ -25,7 +25,8 @@ static struct house h;
 static const struct house_opts opts = {
 	.listen = "[{\"address\":\"127.0.0.1:0\","
 		  "\"serve\":[\"kds\",\"verify\",\"admin\"]}]",
-	.cache = "\"client_wait_ms\":2000,\"stale_wait_ms\":500",
+	/* Less than the ten seconds until the same thing is asked again. */
+	.cache = "\"client_wait_ms\":8000,\"stale_wait_ms\":500",
 	.kds = "\"vcek_per_minute\":0",
 };
 
@@ -257,6 +258,31 @@ fill(void)
 	}
 }
 
+/* It accepts, and never answers: nobody waits longer than he may. */
+START_TEST(test_a_kds_that_hangs)
+{
+	static const struct sim_fault hang = { .kind = SIM_HANG };
+	struct house_opts o = opts;
+	struct sim_chip held = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 0));
+	struct sim_chip cold = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 1));
+	struct edge_reply r;
+
+	fill();
+	sim_fault_add(h.sim, &hang);
+	o.kds = "\"vcek_per_minute\":0,\"timeout_ms\":200";
+	house_restart(&h, &o);
+	r = expect(vcek_path(&cold), 503);
+	expect_reason(&r, "upstream-slow");
+	ck_assert(has_header(&r, "Retry-After"));
+	r = expect(vcek_path(&held), 200);
+	expect_header(&r, "X-Cache", "HIT");
+	sim_fault_clear(h.sim);
+	house_restart(&h, &opts);
+	house_later(&h, HOUR);
+	expect(vcek_path(&cold), 200);
+}
+END_TEST
+
 /* --- revocation and rollback --------------------------------------------- */
 
 START_TEST(test_a_revoked_ask_takes_all_below_it_away)
@@ -357,9 +383,10 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, test_lies_are_refused_and_not_kept, 0, N(lies));
 	tcase_add_loop_test(t, test_what_is_no_certificate_is_refused, 0, 5);
+	tcase_add_test(t, test_a_kds_that_hangs);
 	tcase_add_test(t, test_a_revoked_ask_takes_all_below_it_away);
 	tcase_add_loop_test(t, test_a_crl_that_goes_back_is_not_taken, 0, 4);
 	tcase_add_test(t, test_a_vcek_issued_anew_verifies_the_same_report);

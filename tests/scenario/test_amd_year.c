@@ -27,7 +27,7 @@ enum mood { HONEST, BUSY, BROKEN, LYING, DOWN, MOOD_N };
 
 static const struct house_opts opts = {
 	.listen = "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"kds\"]}]",
-	.cache = "\"client_wait_ms\":1000,\"stale_wait_ms\":100",
+	.cache = "\"client_wait_ms\":8000,\"stale_wait_ms\":100",
 	.kds = "\"vcek_per_minute\":0",
 };
 
@@ -306,7 +306,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, test_a_year, 0, 1);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
