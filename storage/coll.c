@@ -26,7 +26,9 @@ enum back_rule {
 	BACK_ISSUE,
 	BACK_ISSUE_AND_NUMBER,
 	BACK_THIS_UPDATE,
-	BACK_NUMBER_AND_THIS_UPDATE
+	BACK_NUMBER_AND_THIS_UPDATE,
+	BACK_NOT_BEFORE,
+	BACK_FETCHED
 };
 
 static const enum back_rule back_rule[COLL_N] = {
@@ -420,6 +422,18 @@ coll_unref(struct coll *c)
 
 /* --- rollback --------------------------------------------------------- */
 
+/* What issue_at is by the rule, and where that is written. */
+static const struct {
+	const char *what, *clause;
+} back_text[] = {
+	[BACK_ISSUE] = { "issueDate", "pcs-upstream 6" },
+	[BACK_ISSUE_AND_NUMBER] = { "issueDate", "pcs-upstream 6" },
+	[BACK_THIS_UPDATE] = { "thisUpdate", "pcs-upstream 6" },
+	[BACK_NUMBER_AND_THIS_UPDATE] = { "thisUpdate", "amd-kds 5" },
+	[BACK_NOT_BEFORE] = { "notBefore", "amd-kds 3.5" },
+	[BACK_FETCHED] = { "its fetching", "amd-kds 7" },
+};
+
 enum err
 coll_replaces(const struct coll *held, const struct coll *next, struct why *why)
 {
@@ -428,14 +442,13 @@ coll_replaces(const struct coll *held, const struct coll *next, struct why *why)
 	if (held == NULL || rule == BACK_NONE)
 		return ERR_OK;
 	must(strcmp(held->key.text, next->key.text) == 0);
+	/* Fetched again, it may be the same. */
+	if (rule == BACK_FETCHED &&
+	    span_eq(blob_span(held->body), blob_span(next->body)))
+		return ERR_OK;
 	if (next->issue_at < held->issue_at)
-		return why_set(why, ERR_OLDER,
-		    rule == BACK_NUMBER_AND_THIS_UPDATE ? "amd-kds 5"
-							: "pcs-upstream 6",
-		    "%s is older than the one held",
-		    rule == BACK_ISSUE || rule == BACK_ISSUE_AND_NUMBER
-			? "issueDate"
-			: "thisUpdate");
+		return why_set(why, ERR_OLDER, back_text[rule].clause,
+		    "%s is older than the one held", back_text[rule].what);
 	if (rule == BACK_ISSUE_AND_NUMBER && next->eval_num < held->eval_num)
 		return why_set(why, ERR_OLDER, "caching-and-selection 6",
 		    "tcbEvaluationDataNumber is lower than the one held");

@@ -405,10 +405,16 @@ admit_check(struct storage *st, const struct coll_raw *raw, struct coll **out,
     struct why *why)
 {
 	struct trust trust = hot_trust(st);
+	struct coll *held = NULL;
 	enum err e;
 
-	if ((e = coll_admit(raw, &trust, clock_now(), out, why)) == ERR_OK)
-		e = coll_replaces(hot_get(st, &raw->key), *out, why);
+	if ((e = coll_admit(raw, &trust, clock_now(), out, why)) == ERR_OK) {
+		held = raw->key.kind == COLL_VEK
+			   ? veks_held(st, &raw->key)
+			   : coll_ref(hot_get(st, &raw->key));
+		e = coll_replaces(held, *out, why);
+	}
+	coll_unref(held);
 	if (e == ERR_OK)
 		return ERR_OK;
 	coll_unref(*out);

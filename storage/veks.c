@@ -385,6 +385,17 @@ veks_load(struct storage *st, const struct coll_key *key, struct coll **out,
 	return e;
 }
 
+struct coll *
+veks_held(struct storage *st, const struct coll_key *key)
+{
+	struct coll *c = vekcache_get(st->vekcache, key, clock_now_ms(), false);
+	struct why why = { 0 };
+
+	if (c == NULL && veks_load(st, key, &c, &why) != ERR_OK)
+		return NULL;
+	return c;
+}
+
 static int
 newest_cmp(const void *a, const void *b)
 {

@@ -31,6 +31,8 @@ void veks_settle(struct storage *);
 /* Reads a row through the gate; as storage_vek(). */
 enum err veks_load(struct storage *, const struct coll_key *, struct coll **out,
     struct why *) MUST_CHECK;
+/* From memory or a row; NULL: not held. The caller's to unref. */
+struct coll *veks_held(struct storage *, const struct coll_key *);
 /* As storage_veks(). *out is the caller's to free. */
 enum err veks_of(struct storage *, struct span hwid, struct vek_held **out,
     size_t *n, struct why *) MUST_CHECK;

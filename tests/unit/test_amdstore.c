@@ -186,7 +186,7 @@ START_TEST(test_another_issue_of_a_vcek_replaces_it)
 	struct pki_vek spec = milan();
 	struct blob *first = blob_ref(kit.coll->body);
 
-	spec.not_before = pki_amd_now(kit.amd) - 1000;
+	spec.not_before = pki_amd_now(kit.amd) + 100;
 	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
 	ck_assert(!span_eq(blob_span(first), blob_span(kit.coll->body)));
 	blob_unref(first);
@@ -487,6 +487,43 @@ START_TEST(test_an_older_crl_does_not_replace_a_newer_one)
 	spec.number = 21;
 	ck_assert_int_eq(kit_amd_crl(&kit, &spec), ERR_OK);
 	ck_assert_uint_eq(kit_held(&kit, &key)->facts.amd_crl->number, 21);
+}
+END_TEST
+
+/* An old bundle brings the VCEK of before: the one that lasts longer stays,
+ * in memory or not. */
+START_TEST(test_an_older_issue_of_a_vcek_does_not_replace_it)
+{
+	struct pki_vek spec = milan(), old = spec;
+	struct coll_key key = kit_vek_key(&spec);
+	struct blob *body = blob_ref(kit.coll->body);
+	int i;
+
+	old.not_before = pki_amd_now(kit.amd) - 1000;
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(kit_amd_vek(&kit, &old), ERR_OLDER);
+		ck_assert_int_eq(kit_vek(&kit, &key), ERR_OK);
+		ck_assert(span_eq(blob_span(kit.coll->body), blob_span(body)));
+		ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+		kit_reopen(&kit);
+	}
+	blob_unref(body);
+}
+END_TEST
+
+/* Nor does its chain. */
+START_TEST(test_a_chain_fetched_earlier_does_not_replace_a_later_one)
+{
+	struct pki_amd_chain before = { .product = AMD_MILAN },
+			     now = { .product = AMD_MILAN, .next = true };
+
+	kit_clock(&kit, DAY);
+	ck_assert_int_eq(kit_amd_chain(&kit, &now), ERR_OK);
+	kit_clock(&kit, 0); /* as a bundle of that day says */
+	ck_assert_int_eq(kit_amd_chain(&kit, &before), ERR_OLDER);
+	ck_assert_int_eq(kit_amd_chain(&kit, &now), ERR_OK);
+	kit_clock(&kit, 2 * DAY);
+	ck_assert_int_eq(kit_amd_chain(&kit, &before), ERR_OK);
 }
 END_TEST
 
@@ -1145,6 +1182,9 @@ suite(void)
 	tcase_add_test(t, test_a_product_without_a_root_is_refused);
 	tcase_add_test(t, test_a_reload_without_the_root_takes_all_of_it_away);
 	tcase_add_test(t, test_an_older_crl_does_not_replace_a_newer_one);
+	tcase_add_test(t, test_an_older_issue_of_a_vcek_does_not_replace_it);
+	tcase_add_test(t,
+	    test_a_chain_fetched_earlier_does_not_replace_a_later_one);
 	tcase_add_loop_test(t,
 	    test_a_listed_ask_takes_its_answers_away_for_good, 0, 2);
 	tcase_add_test(t, test_a_revoked_chain_on_disk_does_not_load);
