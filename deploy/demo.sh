@@ -5,6 +5,8 @@ set -eu
 B=${B:-build}
 # shellcheck source=deploy/demo-amd.sh
 . "$(dirname "$0")/demo-amd.sh"
+# shellcheck source=deploy/demo-baseline.sh
+. "$(dirname "$0")/demo-baseline.sh"
 amd_net
 T=$(mktemp -d)
 SIM_PID='' LARDER_PID=''
@@ -154,6 +156,7 @@ get "TCB info, SGX, $FMSPC" "$SGX/tcb?fmspc=$FMSPC"
 curl -s "$SIM/_sim/clear" >/dev/null
 
 amd_tour
+baseline_tour
 
 step 'The simulated Intel and AMD are killed'
 kill -9 "$SIM_PID"

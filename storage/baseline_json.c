@@ -219,6 +219,28 @@ storage_baseline_history(struct storage *st, store_text_fn fn, void *arg)
 
 /* --- status and gauges ------------------------------------------------ */
 
+/* It says no more than the row of its TEE alone, which comes before it. */
+static bool
+row_is_repeated(const json_t *row, const json_t *list)
+{
+	static const char *const same[] = { "listen", "tee", "number", "named",
+		"warning" };
+	json_t *other;
+	size_t i, k;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, other)
+	{
+		for (k = 0; k < sizeof(same) / sizeof(same[0]); k++)
+			if (!json_equal(json_object_get(row, same[k]),
+				json_object_get(other, same[k])))
+				break;
+		if (k == sizeof(same) / sizeof(same[0]) &&
+		    json_is_null(json_object_get(other, "fmspc")))
+			return true;
+	}
+	return false;
+}
+
 json_t *
 baseline_status(const struct storage *st)
 {
@@ -229,7 +251,8 @@ baseline_status(const struct storage *st)
 	warned = json_array();
 	json_array_foreach(json_object_get(doc, "effective"), i, row)
 	{
-		if (!json_is_null(json_object_get(row, "warning")))
+		if (!json_is_null(json_object_get(row, "warning")) &&
+		    !row_is_repeated(row, warned))
 			must(json_array_append(warned, row) == 0);
 	}
 	set(o, "revision", json_integer(st->base->policy->revision));
