@@ -201,7 +201,8 @@ bool baseline_amd(const struct baseline *, enum amd_product, const char *chip,
 /* baseline_next() is over: publish what follows from it. */
 void storage_baseline_due(struct storage *, store_done_fn, void *arg);
 
-/* GET /v1/baseline: {"revision", "rules", "numbers", "effective"}. */
+/* GET /v1/baseline: {"revision", "rules", "numbers", "effective",
+ * "changes_at"}, the last being when time alone may change something. */
 void storage_baseline(struct storage *, store_text_fn, void *arg);
 /* {"changes":[...]}, the newest first. */
 void storage_baseline_history(struct storage *, store_text_fn, void *arg);

@@ -140,6 +140,7 @@ baseline_json(const struct storage *st, const struct baseline *b)
 	set(o, "rules", base_policy_json(b->policy, false));
 	set(o, "numbers", numbers);
 	set(o, "effective", effective_json(b, &held));
+	set(o, "changes_at", json_time(b->next_at));
 	base_held_fini(&held);
 	return o;
 }

@@ -135,8 +135,16 @@ static bool
 settled(const struct house *h)
 {
 	json_t *doc = baseline_doc(h), *row;
+	const char *at = json_string_value(json_object_get(doc, "changes_at"));
+	time_t due = 0;
 	bool yes = true;
 	size_t i;
+
+	/* The clock has been moved on, and nobody has looked at it since. */
+	if (at != NULL) {
+		must(time_read(span_str(at), &due) == ERR_OK);
+		yes = due > clock_now();
+	}
 
 	json_array_foreach(json_object_get(doc, "effective"), i, row)
 	{
