@@ -167,6 +167,8 @@ const struct coll_key *baseline_wants(const struct baseline *, size_t *n);
 /* Is a version by number to be renewed?  Not once Intel signs it no longer
  * and nobody gets it. */
 bool baseline_renews(const struct baseline *, const struct coll_key *);
+/* Kept for a rule that might name its number; neither renewed nor served. */
+bool baseline_retired(const struct baseline *, const struct coll_key *);
 /* A retired number is held on past its nextUpdate until then; 0: it is not. */
 time_t baseline_held_until(const struct baseline *, enum tee, uint32_t number);
 /* Does any rule count days from the recovery events? */

@@ -362,6 +362,14 @@ baseline_renews(const struct baseline *b, const struct coll_key *k)
 	return false;
 }
 
+bool
+baseline_retired(const struct baseline *b, const struct coll_key *k)
+{
+	return (k->kind == COLL_TCBINFO || k->kind == COLL_IDENTITY) &&
+	       k->update == UPDATE_NUMBER && k->api == 4 &&
+	       !baseline_renews(b, k);
+}
+
 time_t
 baseline_held_until(const struct baseline *b, enum tee tee, uint32_t number)
 {

@@ -102,6 +102,7 @@ struct object_gauge {
 	struct buf *b;
 	const char *name;
 	int64_t (*value)(const struct coll *);
+	const struct baseline *baseline;
 };
 
 static int64_t
@@ -136,7 +137,8 @@ object_one(void *arg, struct coll *c)
 	struct object_gauge *g = arg;
 	int64_t v = g->value(c);
 
-	if (v != 0)
+	/* Alerts are not for what ends and nobody misses. */
+	if (v != 0 && !baseline_retired(g->baseline, &c->key))
 		buf_printf(g->b, "%s{object=\"%s\"} %" PRId64 "\n", g->name,
 		    c->key.text, v);
 }
@@ -145,7 +147,7 @@ static void
 object_gauge(struct buf *b, const struct snap *snap, const char *name,
     const char *help, int64_t (*value)(const struct coll *))
 {
-	struct object_gauge g = { b, name, value };
+	struct object_gauge g = { b, name, value, snap_baseline(snap) };
 
 	gauge_head(b, name, "gauge", help);
 	snap_each(snap, object_one, &g);

@@ -97,6 +97,10 @@ json_coll(const struct storage *st, const struct coll *c, time_t now)
 	if (c->key.kind == COLL_AMD_CRL)
 		json_object_set_new(o, "crl_number",
 		    json_integer((json_int_t)c->facts.amd_crl->number));
+	/* It ends, and nobody misses it. */
+	if (st->base->table != NULL &&
+	    baseline_retired(st->base->table, &c->key))
+		json_object_set_new(o, "retired", json_true());
 	return o;
 }
 

@@ -146,8 +146,9 @@ status_ending(const struct cli *cli, const json_t *storage, time_t now,
 	    text_of(json_object_get(storage, "veks"), "vleks_end"), now, days);
 	json_array_foreach(json_object_get(storage, "objects"), i, row)
 	{
-		n += ends(cli, text_of(row, "key"), text_of(row, "next_update"),
-		    now, days);
+		if (!json_is_true(json_object_get(row, "retired")))
+			n += ends(cli, text_of(row, "key"),
+			    text_of(row, "next_update"), now, days);
 	}
 	return n;
 }
