@@ -183,7 +183,9 @@ run: packages
 run-built: all
 	$(Q)B=$B deploy/run.sh
 
-# Numbers, beside nginx on the same machine: PLATFORMS=100000.
+# Numbers, beside nginx on the same machine: PLATFORMS=100000; and what more
+# platforms cost, for each number in SCALE.  A million take 20 GB and minutes.
+SCALE ?= 1000 10000 100000
 .PHONY: bench bench-built
 bench: packages
 	$(Q)deploy/packages.sh $(DEBIAN_BENCH)
@@ -192,6 +194,7 @@ bench: packages
 bench-built: all $(BENCH)
 	$(Q)B=$B tests/bench/bench.sh
 	$(Q)B=$B tests/bench/edge.sh
+	$(Q)B=$B SCALE="$(SCALE)" tests/bench/scale.sh
 	$(Q)B=$B tests/bench/verify.sh
 
 # Good and bad clients at larderd's connection cap: ten minutes, or TIME.
@@ -335,7 +338,7 @@ help:
 	@echo 'make test-console  the operator'"'"'s page, in chromium'
 	@echo 'make fuzz       every fuzz target              (TARGET=NAME TIME=60)'
 	@echo 'make run        larderd against the real services, files in build/run'
-	@echo 'make bench      numbers, next to nginx            (PLATFORMS=100000)'
+	@echo 'make bench      numbers, next to nginx     (PLATFORMS=100000 SCALE="1000 10000")'
 	@echo 'make soak       abuse at the connection cap, ten minutes       (TIME=600)'
 	@echo 'make valgrind   larderd and larder under valgrind while they are used'
 	@echo 'make lint       formatting, includes, manuals, scripts, cppcheck, clang-tidy'

@@ -2,6 +2,7 @@
 # Numbers, beside nginx on the same machine in the same run ("make bench").
 #   PLATFORMS=100000   platforms in the database
 #   SECONDS_EACH=4     length of one measurement
+#   SCALE_ONLY=1       only what depends on the number of platforms (scale.sh)
 #   RESULT=FILE        where the JSON result goes (build/bench/result.json)
 # Loopback, any free port; the folder it works in is below build/bench.
 set -eu
@@ -148,6 +149,46 @@ say "impact of $(jq '[.fmspcs[].numbers[].number] | unique | length' \
 	"$T/impact") numbers on $(jq .platforms "$T/impact") platforms:" \
 	"$impact_ms ms ($impact_first_ms ms with fetching what is new)"
 
+# --- all of them in turn ------------------------------------------------------
+
+cat >"$T/random.lua" <<LUA
+local asks = {}
+for l in io.lines("$T/sample") do asks[#asks + 1] = l end
+local i = 0
+function init() math.randomseed(os.time()); i = math.random(#asks) end
+request = function()
+	i = i % #asks + 1
+	return wrk.format("GET", "$P?" .. asks[i])
+end
+LUA
+
+# One after the other over one connection: milliseconds each.
+n=$(wc -l <"$T/sample")
+sed "s|^.*|url = \"$URL$P?&\"\noutput = /dev/null|" "$T/sample" >"$T/all"
+each() {
+	local from
+	from=$(ms)
+	curl -sf -K "$T/all" || die 'PCK certificates'
+	awk "BEGIN {printf \"%.2f\", ($(ms) - $from) / $n}"
+}
+disk_ms=$(each) memory_ms=$(each)
+many=$(load "$URL" "$T/random.lua")
+row "$n PCK certificates in turn, 64 connections" "$many"
+say "one after the other, with curl: $disk_ms ms each from disk," \
+	"$memory_ms ms from memory"
+rss_end=$(rss_kb "$LARDER_PID")
+say "memory after that: $((rss_end / 1024)) MB"
+rate() { echo "$1" | cut -d' ' -f1; }
+if [ -n "${SCALE_ONLY:-}" ]; then
+	jq -n --argjson platforms "$PLATFORMS" --argjson first_ms "$first_ms" \
+		--argjson rss_start_kb "$rss_start" \
+		--argjson rss_end_kb "$rss_end" \
+		--argjson pck_many "$(rate "$many")" \
+		--argjson disk_ms "$disk_ms" --argjson memory_ms "$memory_ms" \
+		'$ARGS.named' >"$RESULT"
+	exit 0
+fi
+
 # --- cached requests, next to nginx -----------------------------------------
 
 # As root its workers would change to a user who may not look in here.
@@ -190,17 +231,6 @@ NURL=http://127.0.0.1:$NPORT
 await curl -sf -o "$T/nbody" "$NURL$TCB" || die 'no nginx'
 cmp -s "$T/body" "$T/nbody" || die 'nginx serves something else'
 
-cat >"$T/random.lua" <<LUA
-local asks = {}
-for l in io.lines("$T/sample") do asks[#asks + 1] = l end
-local i = 0
-function init() math.randomseed(os.time()); i = math.random(#asks) end
-request = function()
-	i = i % #asks + 1
-	return wrk.format("GET", "$P?" .. asks[i])
-end
-LUA
-
 say "cached requests, 64 connections, $(nproc) cores shared with the client:"
 best() { # the better of two runs, by rate
 	printf '%s\n%s\n' "$1" "$2" | sort -n | tail -1
@@ -215,22 +245,6 @@ l2=$(load "$URL$ONE") n2=$(load "$NURL$ONE")
 pck_larder=$(best "$l1" "$l2") pck_nginx=$(best "$n1" "$n2")
 row 'one PCK certificate, larder' "$pck_larder"
 row 'the same, nginx from its cache' "$pck_nginx"
-# One after the other over one connection: milliseconds each.
-n=$(wc -l <"$T/sample")
-sed "s|^.*|url = \"$URL$P?&\"\noutput = /dev/null|" "$T/sample" >"$T/all"
-each() {
-	local from
-	from=$(ms)
-	curl -sf -K "$T/all" || die 'PCK certificates'
-	awk "BEGIN {printf \"%.2f\", ($(ms) - $from) / $n}"
-}
-disk_ms=$(each) memory_ms=$(each)
-many=$(load "$URL" "$T/random.lua")
-row "$n PCK certificates in turn, larder" "$many"
-say "one after the other, with curl: $disk_ms ms each from disk," \
-	"$memory_ms ms from memory"
-rss_end=$(rss_kb "$LARDER_PID")
-say "memory after that: $((rss_end / 1024)) MB"
 kill "$NGINX_PID"
 wait "$NGINX_PID" 2>/dev/null || true
 NGINX_PID=''
@@ -263,7 +277,6 @@ printf '  undisturbed %d requests/s, meanwhile %d requests/s: %s %%\n' \
 	"$c" "$b" "$(awk "BEGIN {printf \"%.1f\", 100 * $b / $c}")"
 say "  (each: ${calm[*]}; ${busy[*]})"
 
-rate() { echo "$1" | cut -d' ' -f1; }
 jq -n --argjson platforms "$PLATFORMS" --argjson first_ms "$first_ms" \
 	--argjson rss_start_kb "$rss_start" --argjson rss_end_kb "$rss_end" \
 	--argjson tcb_larder "$(rate "$tcb_larder")" \

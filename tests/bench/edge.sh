@@ -1,23 +1,28 @@
 #!/bin/bash
-# The edge alone: requests per second of the server's CPU time, larder and
-# nginx serving the same answer from its proxy cache, turn by turn.
+# The edge alone, larder and nginx serving the same answer from its proxy cache,
+# turn by turn: requests per second of the server's CPU time, latency, and
+# memory of a connection that waits.
 #   SECONDS_EACH=3     length of one measurement
 #   ROUNDS=3           measurements of each; medians are printed
 #   CASES="..."        of: clear tls clear-new tls-new (TCB info of larderd),
-#                      clear-10k tls-10k (the edge with a canned answer)
+#                      clear-10k tls-10k (the edge with a canned answer),
+#                      latency-clear latency-tls (4 connections),
+#                      idle-clear idle-tls (IDLE=1000 connections)
 #   RESULT=FILE        where the JSON result goes (build/bench/edge.json)
 # Loopback, any free port; the folder it works in is below build/bench.
 set -eu
 B=${B:-build}
 EACH=${SECONDS_EACH:-3}
 ROUNDS=${ROUNDS:-3}
-CASES=${CASES:-clear tls clear-new tls-new clear-10k tls-10k}
+CASES=${CASES:-idle-clear idle-tls clear tls clear-new tls-new clear-10k
+	tls-10k latency-clear latency-tls}
+IDLE=${IDLE:-1000}
 RESULT=${RESULT:-$B/bench/edge.json}
 mkdir -p "$(dirname "$RESULT")" "$B/bench"
 T=$(cd "$(mktemp -d "$B/bench/edge.XXXXXX")" && pwd)
-SIM_PID='' LARDER_PID='' HIT_PID='' NGINX_PID=''
+SIM_PID='' LARDER_PID='' HIT_PID='' NGINX_PID='' IDLE_PID=''
 cleanup() {
-	for p in "$LARDER_PID" "$HIT_PID" "$NGINX_PID" "$SIM_PID"; do
+	for p in "$IDLE_PID" "$LARDER_PID" "$HIT_PID" "$NGINX_PID" "$SIM_PID"; do
 		[ -z "$p" ] || kill "$p" 2>/dev/null || true
 	done
 	wait 2>/dev/null || true
@@ -28,11 +33,14 @@ trap 'exit 1' INT TERM
 
 say() { printf '%s\n' "$*"; }
 die() { say "edge: $*" >&2; tail -n 5 "$T"/*.log >&2 || true; exit 1; }
-await() {
-	local n=0
+await() { await_n 300 "$@"; }
+await_long() { await_n 6000 "$@"; }
+await_n() { # TIMES COMMAND
+	local n=0 most=$1
+	shift
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ $n -lt 300 ] || return 1
+		[ $n -lt "$most" ] || return 1
 		sleep 0.01
 	done
 }
@@ -147,8 +155,70 @@ one() {
 
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
-say "requests per second of server CPU, 64 connections, median of $ROUNDS;" \
-	"TCB info: $(stat -c %s "$T/body") bytes"
+result() { # CASE LARDER NGINX UNIT
+	local ratio
+	ratio=$(awk "BEGIN {printf \"%.2f\", $2 / $3}")
+	printf '  %-20s larder %7s   nginx %7s %-10s ratio %s\n' \
+		"$1" "$2" "$3" "$4" "$ratio"
+	jq -n --arg case "$1" --argjson larder "$2" --argjson nginx "$3" \
+		--arg unit "$4" --argjson ratio "$ratio" '$ARGS.named' \
+		>>"$T/rows"
+}
+
+# Memory of its own that a process and its children hold, in bytes.
+own_memory() {
+	local p
+	for p in "$1" $(pgrep -P "$1"); do
+		cat "/proc/$p/status"
+	done | awk '/^RssAnon:/ {n += $2} END {print n * 1024}'
+}
+
+# idle PID PORT [tls]: bytes per connection that waits
+idle() {
+	local before
+	before=$(own_memory "$1")
+	rm -f "$T/idle.in"
+	mkfifo "$T/idle.in"
+	"$B/tests/bench/idle" "$2" "$IDLE" "$TCB" ${3:+tls} <"$T/idle.in" \
+		>"$T/idle.out" 2>"$T/idle.log" &
+	IDLE_PID=$!
+	exec 8>"$T/idle.in"
+	await_long grep -q ready "$T/idle.out" || die 'no idle connections'
+	echo $((($(own_memory "$1") - before) / IDLE))
+	exec 8>&-
+	wait "$IDLE_PID" || die 'idle connections'
+	IDLE_PID=''
+}
+
+# latency URL: microseconds at the 50th, 99th and 99.9th hundredth
+latency() {
+	wrk -t1 -c4 -d"${EACH}s" -s "$T/percent.lua" "$1" |
+		awk '/^percent/ {print $2, $3, $4}'
+}
+cat >"$T/percent.lua" <<'LUA'
+done = function(_, latency)
+	print("percent " .. latency:percentile(50) .. " " ..
+		latency:percentile(99) .. " " .. latency:percentile(99.9))
+end
+LUA
+
+latency_case() { # CASE LARDER-URL NGINX-URL
+	local i=0 p
+	: >"$T/l"
+	: >"$T/n"
+	for _ in $(seq "$ROUNDS"); do
+		latency "$2" >>"$T/l"
+		latency "$3" >>"$T/n"
+	done
+	for p in p50 p99 p99.9; do
+		i=$((i + 1))
+		result "$1-$p" "$(cut -d' ' -f$i "$T/l" | median)" \
+			"$(cut -d' ' -f$i "$T/n" | median)" us
+	done
+}
+
+say "medians of $ROUNDS; requests per second of server CPU with 64" \
+	"connections; TCB info: $(stat -c %s "$T/body") bytes"
 : >"$T/rows"
 for c in $CASES; do
 	close='' pid=$LARDER_PID path=$TCB port=${PORTS[0]} tls=${PORTS[1]}
@@ -157,8 +227,19 @@ for c in $CASES; do
 	*-10k) pid=$HIT_PID path=/hit port=$HIT tls=$HIT_TLS ;;
 	esac
 	case $c in
-	tls*) l=https://127.0.0.1:$tls n=https://127.0.0.1:$((NPORT + 1)) ;;
+	*tls*) l=https://127.0.0.1:$tls n=https://127.0.0.1:$((NPORT + 1)) ;;
 	*) l=http://127.0.0.1:$port n=http://127.0.0.1:$NPORT ;;
+	esac
+	case $c in
+	idle-*)
+		result "$c" "$(idle "$pid" "${l##*:}" "${c#idle-clear}")" \
+			"$(idle "$NGINX_PID" "${n##*:}" "${c#idle-clear}")" bytes
+		continue
+		;;
+	latency-*)
+		latency_case "$c" "$l$path" "$n$path"
+		continue
+		;;
 	esac
 	: >"$T/l"
 	: >"$T/n"
@@ -166,12 +247,7 @@ for c in $CASES; do
 		one "$pid" "$l$path" $close >>"$T/l"
 		one "$NGINX_PID" "$n$path" $close >>"$T/n"
 	done
-	ml=$(median <"$T/l") mn=$(median <"$T/n")
-	ratio=$(awk "BEGIN {printf \"%.2f\", $ml / $mn}")
-	printf '  %-10s larder %7s   nginx %7s   ratio %s\n' \
-		"$c" "$ml" "$mn" "$ratio"
-	jq -n --arg case "$c" --argjson larder "$ml" --argjson nginx "$mn" \
-		--argjson ratio "$ratio" '$ARGS.named' >>"$T/rows"
+	result "$c" "$(median <"$T/l")" "$(median <"$T/n")" /CPU-s
 done
 jq -s . "$T/rows" >"$RESULT"
 say "as JSON: $RESULT"

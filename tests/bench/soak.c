@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct soak_opts opts;
+static struct soak_opts opts = { .header_ms = 3000 };
 
 START_TEST(soak)
 {

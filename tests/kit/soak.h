@@ -19,8 +19,10 @@
 #define SOAK_FDS 2
 
 struct soak_opts {
-	unsigned rounds; /* each client's; 0: by time */
-	long seconds;    /* of all; a fifth of it is the warm-up */
+	unsigned rounds;    /* each client's; 0: by time */
+	long seconds;       /* of all; a fifth of it is the warm-up */
+	unsigned header_ms; /* limits.header_timeout_ms; 0: 400.  A good client
+	    must not be kept from a processor for so long. */
 };
 
 /* How it went; all of it without the warm-up but for the last rows. */
