@@ -494,6 +494,7 @@ worker_new(struct server *server, unsigned number, const struct routes *routes,
 	w->upstream = upstream;
 	snprintf(name, sizeof(name), "worker-%u", number % 10000);
 	w->loop = loop_new(name);
+	loop_mail_first(w->loop);
 	w->sweep = timer_new(w->loop, sweep_cb, w);
 	w->pause = timer_new(w->loop, pause_cb, w);
 	/* One of them is enough, and it needs somebody to ask. */

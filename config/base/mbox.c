@@ -120,11 +120,15 @@ loop_new(const char *name)
 	l->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	must(l->fd != -1);
 	l->wake = event_new(l->base, l->fd, EV_READ | EV_PERSIST, box_cb, l);
-	/* Messages before all else that is ready: a snapshot that was sent
-	 * before a request came is there when the request is looked at. */
-	must(l->wake != NULL && event_priority_set(l->wake, 0) == 0 &&
-	     event_add(l->wake, NULL) == 0);
+	must(l->wake != NULL && event_add(l->wake, NULL) == 0);
 	return l;
+}
+
+void
+loop_mail_first(struct loop *l)
+{
+	must(event_del(l->wake) == 0 && event_priority_set(l->wake, 0) == 0 &&
+	     event_add(l->wake, NULL) == 0);
 }
 
 void

@@ -28,6 +28,13 @@ struct msg {
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 struct loop *loop_new(const char *name); /* name: at most 15 characters */
+/*
+ * Take messages before all else that is ready: a snapshot that was sent before
+ * a request came is there when the request is looked at.  For loops whose mail
+ * answers what their sockets brought: where mail never ends, sockets and
+ * timers wait for ever.  Before loop_start().
+ */
+void loop_mail_first(struct loop *);
 struct event_base *loop_base(struct loop *);
 /* The loop of the calling thread, while it runs; else NULL. */
 struct loop *loop_self(void);

@@ -221,6 +221,46 @@ START_TEST(test_timers_fire_once_in_order_of_their_delay)
 }
 END_TEST
 
+/* Mail that never ends: it asks for itself until the timer has fired. */
+struct flood {
+	struct msg msg;
+	struct loop *loop;
+	bool over;
+};
+
+static void
+flood_run(struct msg *m)
+{
+	struct flood *f = msg_of(m, struct flood, msg);
+
+	if (f->over)
+		loop_stop(f->loop);
+	else
+		msg_send(f->loop, m, flood_run);
+}
+
+static void
+flood_end(void *arg)
+{
+	struct flood *f = arg;
+
+	f->over = true;
+}
+
+START_TEST(test_timers_run_between_messages_that_never_end)
+{
+	struct flood f = { .loop = loop_new("flood") };
+	struct timer *t = timer_new(f.loop, flood_end, &f);
+
+	timer_set(t, 1);
+	msg_send(f.loop, &f.msg, flood_run);
+	loop_run(f.loop);
+	ck_assert(f.over);
+	timer_free(t);
+	loop_free(f.loop);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -235,6 +275,7 @@ main(void)
 	tcase_add_test(tc, test_no_message_is_lost_or_overtaken_when_many_send);
 	tcase_add_test(tc, test_a_loop_runs_again_after_a_stop);
 	tcase_add_test(tc, test_timers_fire_once_in_order_of_their_delay);
+	tcase_add_test(tc, test_timers_run_between_messages_that_never_end);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
