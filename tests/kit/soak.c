@@ -20,9 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GOOD   "127.0.0.3"
-#define BAD    "127.0.0.2"
+#define GOOD "127.0.0.3"
+#define BAD  "127.0.0.2"
+/* What is reset before it is taken counts, for a moment, against its address:
+ * nobody who wants an answer shares that one. */
 #define SUDDEN "127.0.0.4"
+#define LATER  "127.0.0.5"
 
 /* An abuser's address has 64 connections and shares 33 more to be told so. */
 #define LIMITS                                                                 \
@@ -365,11 +368,14 @@ reset_later(void)
 {
 	static const char text[] =
 	    "GET /sgx/certification/v4/qe/identity HTTP/1.1\r\nHost: a\r\n\r\n";
-	struct wire w = { .fd = tcp_open(SUDDEN, soak.daemon.port[0]) };
-	bool good =
-	    wire_send(&w, text, sizeof(text) - 1) && answer_read(&w) == ERR_OK;
+	struct wire w = { .fd = tcp_open(LATER, soak.daemon.port[0]) };
+	int e =
+	    wire_send(&w, text, sizeof(text) - 1) ? answer_read(&w) : SILENT;
 
-	atomic_fetch_add(good ? &soak.good : &soak.bad, 1);
+	if (e == ERR_OK)
+		atomic_fetch_add(&soak.good, 1);
+	else
+		good_failed("request before a reset", false, e);
 	(void)wire_send(&w, text, sizeof(text) / 2);
 	reset(&w);
 	atomic_fetch_add(&soak.resets, 1);
