@@ -118,11 +118,17 @@ DEBIAN_CONSOLE := chromium fonts-dejavu-core \
 DEBIAN_FUZZ := clang
 DEBIAN_BENCH := nginx-light wrk
 DEBIAN_VALGRIND := valgrind
+# promtool.  It comes with a server that starts by itself, so not on
+# everybody's machine.
+DEBIAN_CI := prometheus
 DEBIAN_LINT := clang-format clang-tidy cppcheck mandoc shellcheck
 
-.PHONY: packages packages-present
+.PHONY: packages packages-ci packages-present
 packages:
 	$(Q)deploy/packages.sh $(DEBIAN_BUILD) $(DEBIAN_TEST)
+
+packages-ci: packages
+	$(Q)deploy/packages.sh $(DEBIAN_CI)
 
 packages-present:
 	@pkg-config --exists $(PACKAGES) check 2>/dev/null || \

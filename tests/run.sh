@@ -1,11 +1,16 @@
 #!/bin/sh
 # Run test programs one after the other; print each one's counts and a total.
 # usage: tests/run.sh PROGRAM...   (a program that prints "skipped: N" lines
-# has its skips counted)
+# has its skips counted).  What failed is said again at the end.
 set -u
+# Check ends a test after four seconds, or what its case says.  A machine may be
+# far slower than the one that was written on; a test that hangs still ends.
+: "${CK_DEFAULT_TIMEOUT:=60}" "${CK_TIMEOUT_MULTIPLIER:=4}"
+export CK_DEFAULT_TIMEOUT CK_TIMEOUT_MULTIPLIER
 passed=0 failed=0 skipped=0
 out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
+trap 'rm -f "$out" "$out.err" "$out.bad"' EXIT
+: >"$out.bad"
 for t in "$@"; do
 	if "$t" >"$out" 2>"$out.err"; then ok=1; else ok=0; fi
 	line=$(grep -E '^[0-9]+%: Checks: ' "$out" | tail -1)
@@ -23,10 +28,13 @@ for t in "$@"; do
 	if [ "$bad" != 0 ]; then
 		grep -vE '^(Running|[0-9]+%)' "$out"
 		tail -40 "$out.err"
+		echo "failed: ${t#"${B:-build}"/tests/}" >>"$out.bad"
+		grep -E ':[FE]:|^failed: ' "$out" | cut -c1-400 |
+			sed 's/^/    /' >>"$out.bad"
 	fi
 	passed=$((passed + n - bad)) failed=$((failed + bad))
 	skipped=$((skipped + s))
 done
-rm -f "$out.err"
+cat "$out.bad"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -44,6 +44,7 @@ export async function api(method, path, body, headers) {
 export async function open(browser, options) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(120000);
   const page = await context.newPage();
   page.wrong = [];
   page.asked = [];

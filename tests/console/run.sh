@@ -22,12 +22,12 @@ fail() {
 	echo '0 passed, 1 failed'
 	exit 1
 }
-# Wait until a command succeeds, at most ten seconds.
+# Wait until a command succeeds, at most some minutes.
 await() {
 	n=0
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ $n -lt 200 ] || return 1
+		[ $n -lt 2400 ] || return 1
 		sleep 0.05
 	done
 }

@@ -159,7 +159,7 @@ settled(const struct house *h)
 void
 baseline_settle(const struct house *h)
 {
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 
 	while (!settled(h)) {
 		ck_assert_msg(clock_mono_ms() < until, "nothing is promoted");

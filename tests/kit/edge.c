@@ -6,6 +6,7 @@
 #include "config/base/must.h"
 #include "server/route.h"
 #include "server/worker.h"
+#include "tests/kit/run.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -192,7 +193,7 @@ edge_park_wait(size_t n)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_sec += 10;
+	t.tv_sec += PATIENCE_MS / 1000;
 	pthread_mutex_lock(&park_mu);
 	while (n_parked != n) {
 		if (pthread_cond_timedwait(&park_changed, &park_mu, &t) ==
@@ -424,7 +425,7 @@ edge_certificate(const char *dir, const char *name)
 static int
 connected(int fd, const struct sockaddr *a, socklen_t len)
 {
-	struct timeval tv = { 10, 0 };
+	struct timeval tv = { PATIENCE_MS / 1000, 0 };
 
 	ck_assert_int_ne(fd, -1);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
@@ -654,7 +655,7 @@ void
 edge_connections_wait(const struct edge *t, size_t n)
 {
 	const struct timespec pause = { 0, 1000000 };
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 
 	while (server_connections(t->server) != n) {
 		ck_assert_msg(clock_mono_ms() < until,

@@ -1,7 +1,7 @@
 /*
  * A server with a small route table of its own, in this process, and a
  * client that sends bytes as they are.  For tests of the HTTP edge; the
- * calls end the test when something does not happen within ten seconds.
+ * calls end the test when something does not happen within PATIENCE_MS.
  */
 #ifndef TESTS_KIT_EDGE_H
 #define TESTS_KIT_EDGE_H

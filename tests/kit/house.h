@@ -2,7 +2,7 @@
  * The whole house in this process: simulated PCS and KDS, storage on a database
  * of its own, upstream, server; and requests to it as clients send them, bytes
  * on a socket.  A call ends the test when something does not happen within
- * ten seconds.  One house per test.
+ * PATIENCE_MS.  One house per test.
  */
 #ifndef TESTS_KIT_HOUSE_H
 #define TESTS_KIT_HOUSE_H

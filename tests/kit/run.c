@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define ARGS_MAX 24
-#define WAIT_MS  20000
 
 static char dir[] = "/tmp/larder-test-XXXXXX";
 static pid_t owner;
@@ -203,7 +202,7 @@ bool
 daemon_run_logged(const struct daemon_run *d, const char *text)
 {
 	struct timespec t = { 0, 5000000 };
-	int64_t until = clock_mono_ms() + WAIT_MS;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 
 	while (!log_has(d, text)) {
 		if (clock_mono_ms() > until || has_ended(d->pid))

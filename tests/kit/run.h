@@ -10,6 +10,13 @@
 
 #include <sys/types.h>
 
+/*
+ * What has to happen is waited for so long, however slow the machine is; a
+ * test that needs to be quick says so by itself.  tests/run.sh gives the whole
+ * test longer than that.
+ */
+#define PATIENCE_MS 120000
+
 /* The folder, made at the first call and removed when the program ends. */
 const char *run_dir(void);
 /* "DIR/name"; valid for the next 15 calls. */
@@ -46,7 +53,7 @@ struct daemon_run {
 };
 /* larderd with this configuration, written to "DIR/NAME.json", its log in
  * "DIR/NAME.log", until it logs event=ready.  False when it ended or was
- * silent for twenty seconds. */
+ * silent for PATIENCE_MS. */
 bool daemon_run_start(const char *name, const char *config,
     struct daemon_run *);
 /* The same with "n" listening sockets given to it (sd_listen_fds(3)). */

@@ -140,7 +140,7 @@ START_TEST(test_refresh_offline_is_503_and_async_is_202)
 	expect_get(&h, S4 "qe/identity", 200, NULL);
 	r = keep(house_admin(&h, "POST", S4 "refresh?async=1", NULL));
 	ck_assert_int_eq(r.status, 202);
-	ck_assert(sim_wait(h.sim, "*qe/identity*", 2, 10000));
+	ck_assert(sim_wait(h.sim, "*qe/identity*", 2, PATIENCE_MS));
 	house_restart(&h, &o);
 	r = keep(house_admin(&h, "POST", S4 "refresh", NULL));
 	ck_assert_int_eq(r.status, 503);

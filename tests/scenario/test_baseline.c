@@ -75,8 +75,8 @@ START_TEST(test_standard_moves_when_all_of_it_is_held)
 	sim_standard(h.sim, 18);
 	sim_fault_add(h.sim, &hold);
 	refresh("tcb/sgx/4/" FMSPC "/standard");
-	ck_assert(
-	    sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1, 10000));
+	ck_assert(sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1,
+	    PATIENCE_MS));
 	expect_set(&h, TEE_SGX, FMSPC, 17);
 	expect_set(&h, TEE_SGX, THIRD, 17);
 	sim_fault_clear(h.sim);
@@ -635,8 +635,8 @@ START_TEST(test_a_restart_changes_nothing)
 	sim_standard(h.sim, 18);
 	sim_fault_add(h.sim, &hold);
 	refresh("tcb/sgx/4/" FMSPC "/standard");
-	ck_assert(
-	    sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1, 10000));
+	ck_assert(sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1,
+	    PATIENCE_MS));
 	house_restart(&h, NULL);
 	expect_set(&h, TEE_SGX, FMSPC, 17);
 	expect_set(&h, TEE_SGX, THIRD, 17);

@@ -39,7 +39,7 @@ killed(void)
 static void
 await(json_int_t number)
 {
-	int64_t until = clock_mono_ms() + 20000;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 	json_int_t is;
 	json_t *doc;
 
@@ -72,7 +72,7 @@ START_TEST(test_killed_in_the_middle_of_a_promotion)
 	sim_fault_add(h.sim, &hold);
 	expect_admin(&h, "POST", "/v1/refresh?key=tcb/sgx/4/" FMSPC "/standard",
 	    "", 200);
-	ck_assert(sim_wait(h.sim, hold.path, 1, 10000));
+	ck_assert(sim_wait(h.sim, hold.path, 1, PATIENCE_MS));
 	expect_both(17);
 	killed();
 	start();
@@ -102,7 +102,7 @@ pin(long revision, int number)
 		.url = url,
 		.headers = headers,
 		.n_headers = 2,
-		.timeout_ms = 20000 };
+		.timeout_ms = PATIENCE_MS };
 	struct http_answer a = { 0 };
 	int status = 0;
 

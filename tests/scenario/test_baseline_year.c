@@ -77,7 +77,7 @@ client_number(const char *tail)
 	char url[160];
 	struct http_ask q = { .method = "GET",
 		.url = url,
-		.timeout_ms = 20000 };
+		.timeout_ms = PATIENCE_MS };
 	const char *p;
 
 	snprintf(url, sizeof(url),

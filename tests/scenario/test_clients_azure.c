@@ -199,7 +199,8 @@ START_TEST(test_primary_hits_are_answered_while_misses_hang)
 	fd = edge_open(h.port);
 	edge_send(fd,
 	    "GET " S4 "tcb?fmspc=00606A000000 HTTP/1.1\r\nHost: x\r\n\r\n");
-	ck_assert(sim_wait(h.sim, "*tcb[?]fmspc=00606A000000*", 1, 10000));
+	ck_assert(
+	    sim_wait(h.sim, "*tcb[?]fmspc=00606A000000*", 1, PATIENCE_MS));
 	from = clock_mono_ms();
 	r = az_get(target, "metadata:true\r\n");
 	ck_assert_int_lt(clock_mono_ms() - from, 1000);

@@ -102,7 +102,7 @@ release(void *arg)
 
 	sim_fault_clear(sim);
 	/* The flight that goes on is waited for, so that few attempts do. */
-	ck_assert(sim_wait(sim, "*", 2, 10000));
+	ck_assert(sim_wait(sim, "*", 2, PATIENCE_MS));
 }
 
 START_TEST(test_r2_a_503_leaves_nothing_in_the_buffers)

@@ -40,7 +40,7 @@ get(const struct daemon_run *d, const char *path, const char *header)
 	struct http_ask ask = { .url = url,
 		.headers = &header,
 		.n_headers = header != NULL,
-		.timeout_ms = 20000 };
+		.timeout_ms = PATIENCE_MS };
 	struct http_answer a = { 0 };
 	int status = 0;
 
@@ -221,7 +221,7 @@ static int
 notify_socket(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct timeval t = { 20, 0 };
+	struct timeval t = { PATIENCE_MS / 1000, 0 };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	must(fd != -1);

@@ -142,7 +142,7 @@ START_TEST(test_fifty_callers_in_six_spellings_are_one_request)
 	fault(SIM_HOLD, VCEKS, 0);
 	for (i = 0; i < CALLERS; i++)
 		fd[i] = send_get(spelt[i % 6]);
-	ck_assert(sim_wait(h.sim, path, 1, 10000));
+	ck_assert(sim_wait(h.sim, path, 1, PATIENCE_MS));
 	sim_release(h.sim);
 	edge_read(fd[0], &first, false);
 	ck_assert_int_eq(first.status, 200);

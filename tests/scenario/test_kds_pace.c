@@ -378,8 +378,8 @@ START_TEST(test_a_vcek_near_its_end_is_renewed_when_it_is_used)
 	expect_header(&r, "X-Cache", "HIT");
 	ck_assert(house_same_body(&first, &r));
 	edge_reply_free(&r);
-	ck_assert(sim_wait(h.sim, vcek, 2, 10000));
-	until = clock_mono_ms() + 10000;
+	ck_assert(sim_wait(h.sim, vcek, 2, PATIENCE_MS));
+	until = clock_mono_ms() + PATIENCE_MS;
 	do {
 		r = house_get(&h, vcek);
 		same = house_same_body(&first, &r);

@@ -56,7 +56,7 @@ ask(const char *method, const char *target, const char *token, const char *body,
 		.headers = &token,
 		.n_headers = 1,
 		.body = span_str(body),
-		.timeout_ms = 20000 };
+		.timeout_ms = PATIENCE_MS };
 
 	*a = (struct http_answer){ 0 };
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", larderd.port[0],

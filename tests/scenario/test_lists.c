@@ -3,6 +3,7 @@
  * (caching-and-selection 3).
  */
 #include "tests/kit/fetchkit.h"
+#include "tests/kit/run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ START_TEST(test_a_platform_is_fetched_once_for_all_that_ask)
 
 	fk_fault(fk.sim, SIM_HOLD, FK_PCKCERTS, 1);
 	fk_step(fk_platform_step, &w, 0);
-	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, PATIENCE_MS));
 	sim_release(fk.sim);
 	fk_wait(200);
 	for (i = 0; i < 200; i++) {
@@ -71,7 +72,7 @@ START_TEST(test_each_waiter_gets_the_answer_for_its_own_tcb)
 
 	fk_fault(fk.sim, SIM_HOLD, FK_PCKCERTS, 1);
 	fk_step(fk_platform_step, &w, 0);
-	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, PATIENCE_MS));
 	sim_release(fk.sim);
 	fk_wait(2);
 	ck_assert_int_eq(fk.told[0].err, ERR_OK);
@@ -114,7 +115,7 @@ START_TEST(test_a_ppid_unknown_to_pcs_is_followed_by_the_manifest)
 
 	fk_fault(fk.sim, SIM_HOLD, FK_PCKCERTS, 1);
 	fk_step(fk_platform_step, &by_ppid, 0);
-	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_PCKCERTS, 1, PATIENCE_MS));
 	fk_step(fk_platform_step, &by_manifest, 0);
 	fk_step(fk_tick_step, NULL, 1); /* it has joined */
 	sim_release(fk.sim);

@@ -228,8 +228,8 @@ setup(void)
 	    row("10.77.0.11", &chips[0]), row("10.77.0.12", &chips[1]));
 	house_daemon(&h, &o, &larderd);
 	/* A request does not wait for what was fetched ahead. */
-	ck_assert(sim_wait(h.sim, "/vcek/v1/Milan/*SPL=*", 1, 10000));
-	ck_assert(sim_wait(h.sim, "/vcek/v1/Turin/*SPL=*", 1, 10000));
+	ck_assert(sim_wait(h.sim, "/vcek/v1/Milan/*SPL=*", 1, PATIENCE_MS));
+	ck_assert(sim_wait(h.sim, "/vcek/v1/Turin/*SPL=*", 1, PATIENCE_MS));
 }
 
 static void

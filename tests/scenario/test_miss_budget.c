@@ -297,7 +297,7 @@ START_TEST(test_a_flood_of_vceks_does_not_keep_others_waiting)
 		send_get(fd[n], target);
 		free(target);
 	}
-	ck_assert(sim_wait(h.sim, VCEKS, 1, 10000));
+	ck_assert(sim_wait(h.sim, VCEKS, 1, PATIENCE_MS));
 	friend = edge_open_from("127.0.0.2", h.port);
 	target = miss(4 * n + 3);
 	ck_assert_int_eq(ask(friend, target, &r), 200);

@@ -85,7 +85,7 @@ ask(const struct daemon_run *d, const char *method, const char *path,
 		.headers = headers,
 		.n_headers = 2,
 		.body = span_str(body),
-		.timeout_ms = 30000 };
+		.timeout_ms = PATIENCE_MS };
 	struct http_answer a = { 0 };
 	struct why why = { 0 };
 

@@ -31,7 +31,7 @@ START_TEST(test_an_old_list_is_fetched_again_behind_a_hit)
 	r = keep(house_get(&h, target));
 	ck_assert_int_eq(r.status, 200);
 	expect_header(&r, "X-Cache", "HIT");
-	ck_assert(sim_wait(h.sim, "*pckcerts*", 2, 10000));
+	ck_assert(sim_wait(h.sim, "*pckcerts*", 2, PATIENCE_MS));
 	house_stop(&h);
 }
 END_TEST
@@ -52,7 +52,7 @@ START_TEST(test_an_old_list_is_asked_for_at_most_once_an_hour)
 	clock_offset_set(8 * DAY);
 	for (i = 0; i < 20; i++)
 		expect_get(&h, target, 200, NULL);
-	ck_assert(sim_wait(h.sim, "*pckcerts*", 2, 10000));
+	ck_assert(sim_wait(h.sim, "*pckcerts*", 2, PATIENCE_MS));
 	clock_offset_set(8 * DAY + 1800);
 	for (i = 0; i < 20; i++)
 		expect_get(&h, target, 200, NULL);

@@ -50,7 +50,7 @@ fetch(const char *method, const char *target, const char *header,
 		.n_headers = header != NULL,
 		.body = body,
 		.max_bytes = 1 << 20,
-		.timeout_ms = 20000 };
+		.timeout_ms = PATIENCE_MS };
 
 	*a = (struct http_answer){ 0 };
 	snprintf(url, sizeof(url), "%s%s", sim_url(sim), target);
@@ -573,7 +573,7 @@ START_TEST(test_held_requests_wait_for_the_release)
 	fault(SIM_HOLD, 0);
 	for (i = 0; i < 5; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, ask_one, NULL), 0);
-	ck_assert(sim_wait(sim, SGX4 "qe/identity*", 5, 10000));
+	ck_assert(sim_wait(sim, SGX4 "qe/identity*", 5, PATIENCE_MS));
 	ck_assert_uint_eq(sim_concurrency(sim), 5);
 	sim_release(sim);
 	for (i = 0; i < 5; i++) {
@@ -591,7 +591,7 @@ START_TEST(test_hanging_request_ends_with_the_simulator)
 
 	fault(SIM_HANG, 0);
 	ck_assert_int_eq(pthread_create(&t, NULL, ask_one, NULL), 0);
-	ck_assert(sim_wait(sim, NULL, 1, 10000));
+	ck_assert(sim_wait(sim, NULL, 1, PATIENCE_MS));
 	sim_down(sim);
 	pthread_join(t, &got);
 	ck_assert_int_eq((int)(intptr_t)got, 0);

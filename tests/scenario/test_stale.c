@@ -125,8 +125,8 @@ day_with_upstream(void)
 	check_all(N_OBJECTS);
 	clock_forward(12 * HOUR);
 	for (i = 0; i < N_OBJECTS; i++)
-		ck_assert_msg(sim_wait(h.sim, objects[i].asked, 1, 10000), "%s",
-		    objects[i].asked);
+		ck_assert_msg(sim_wait(h.sim, objects[i].asked, 1, PATIENCE_MS),
+		    "%s", objects[i].asked);
 	fetched_at = clock_now();
 	for (i = 0; i < N_OBJECTS; i++)
 		ck_assert_msg(sim_count(h.sim, objects[i].asked) == 1,
@@ -138,7 +138,7 @@ day_with_upstream(void)
 static void
 await_refreshed(void)
 {
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 	struct edge_reply r;
 	bool young;
 	size_t i;
@@ -158,7 +158,7 @@ await_refreshed(void)
 static void
 await_recovery(void)
 {
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
 	struct edge_reply r;
 	bool fresh;
 

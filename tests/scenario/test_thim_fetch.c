@@ -13,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTE   "/metadata/THIM/amd/certification"
-#define META    "Metadata: true\r\n"
-#define LISTEN  "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"thim\"]}]"
-#define VCEKS   "/vcek/v1/*/*SPL=*"
-#define CHAINS  "/vcek/v1/*/cert_chain"
-#define WAIT_MS 10000
+#define ROUTE  "/metadata/THIM/amd/certification"
+#define META   "Metadata: true\r\n"
+#define LISTEN "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"thim\"]}]"
+#define VCEKS  "/vcek/v1/*/*SPL=*"
+#define CHAINS "/vcek/v1/*/cert_chain"
 
 static struct house h;
 
@@ -103,8 +102,8 @@ START_TEST(test_chips_are_fetched_at_the_start)
 	start(keep_printf("%s,%s,%s", row("127.0.0.1", &a, tcbm_of(&a)),
 	    row("127.0.0.2", &a, tcbm_of(&a)),
 	    row("127.0.0.3", &b, tcbm_of(&b))));
-	ck_assert(sim_wait(h.sim, path_of(&a), 1, WAIT_MS));
-	ck_assert(sim_wait(h.sim, path_of(&b), 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, path_of(&a), 1, PATIENCE_MS));
+	ck_assert(sim_wait(h.sim, path_of(&b), 1, PATIENCE_MS));
 	check_tcbm(get(""), tcbm_of(&a));
 	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 2);
 	ck_assert_uint_eq(sim_count(h.sim, CHAINS), 2);
@@ -128,7 +127,7 @@ START_TEST(test_a_new_configuration_is_fetched_for)
 	start(row("127.0.0.1", &a, tcbm_of(&a)));
 	check_tcbm(get(""), tcbm_of(&a));
 	house_reload(&h, &o);
-	ck_assert(sim_wait(h.sim, path_of(&b), 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, path_of(&b), 1, PATIENCE_MS));
 	check_tcbm(get(""), tcbm_of(&b));
 	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 2);
 	house_stop(&h);
@@ -148,7 +147,7 @@ START_TEST(test_one_request_for_both)
 	house_start(&h, &none);
 	sim_fault_add(h.sim, &hold);
 	house_reload(&h, &o);
-	ck_assert(sim_wait(h.sim, "/vcek/v1/Milan/*", 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, "/vcek/v1/Milan/*", 1, PATIENCE_MS));
 	fd = edge_open(h.port);
 	edge_send(fd, "GET " ROUTE " HTTP/1.1\r\nHost: x\r\n" META "\r\n");
 	sim_fault_clear(h.sim);
@@ -183,7 +182,7 @@ START_TEST(test_req_mode_fetches_for_the_configuration_alone)
 
 	o.mode = "req";
 	house_start(&h, &o);
-	ck_assert(sim_wait(h.sim, path_of(&a), 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, path_of(&a), 1, PATIENCE_MS));
 	while ((r = get("")).status == 503)
 		continue;
 	check_tcbm(r, tcbm_of(&a));
@@ -201,7 +200,7 @@ START_TEST(test_auto_follows_what_guests_bring)
 	struct sim_chip next = sim_chip_at(a.n, 230);
 
 	start(row("127.0.0.1", &a, "auto"));
-	ck_assert(sim_wait(h.sim, CHAINS, 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, CHAINS, 1, PATIENCE_MS));
 	check_error(get(""), 503, "collateral-unavailable");
 	ck_assert_uint_eq(sim_count(h.sim, VCEKS), 0);
 	check_tcbm(get(keep_printf("?tcbVersion=%s", tcbm_of(&a))),
@@ -277,7 +276,7 @@ START_TEST(test_upstream_throttles)
 
 	o.cache = "\"client_wait_ms\":700,\"stale_wait_ms\":0";
 	house_start(&h, &o);
-	ck_assert(sim_wait(h.sim, path_of(&a), 1, WAIT_MS));
+	ck_assert(sim_wait(h.sim, path_of(&a), 1, PATIENCE_MS));
 	while (get("").status != 200)
 		continue;
 	sim_fault_add(h.sim, &full);
@@ -329,7 +328,7 @@ START_TEST(test_the_end_does_not_wait_for_upstream)
 	house_start(&h, &none);
 	sim_fault_add(h.sim, &hold);
 	house_reload(&h, &o);
-	ck_assert(sim_wait(h.sim, "/vcek/v1/*", 2, WAIT_MS));
+	ck_assert(sim_wait(h.sim, "/vcek/v1/*", 2, PATIENCE_MS));
 	house_down(&h);
 	sim_fault_clear(h.sim);
 	house_up(&h, &o);

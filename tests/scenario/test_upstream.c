@@ -4,6 +4,7 @@
  * never durations.
  */
 #include "tests/kit/fetchkit.h"
+#include "tests/kit/run.h"
 
 #include "config/base/clock.h"
 
@@ -21,7 +22,7 @@ START_TEST(test_200_concurrent_wants_are_one_request)
 
 	fk_fault(fk.sim, SIM_HOLD, FK_TCB, 1);
 	fk_ask(FK_KEY, 200, 60000);
-	ck_assert(sim_wait(fk.sim, FK_TCB, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_TCB, 1, PATIENCE_MS));
 	sim_release(fk.sim);
 	fk_wait(200);
 	for (i = 0; i < 200; i++) {
@@ -43,7 +44,7 @@ START_TEST(test_a_waiter_hears_in_time_and_the_flight_goes_on)
 	fk_ask(FK_KEY, 1, 0);
 	fk_wait(1);
 	ck_assert_int_eq(fk.told[0].err, ERR_UP_SLOW);
-	ck_assert(sim_wait(fk.sim, FK_TCB, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_TCB, 1, PATIENCE_MS));
 	sim_release(fk.sim);
 	/* Joins the same flight, or finds what it brought. */
 	ck_assert_int_eq(fk_want(FK_KEY), ERR_OK);
@@ -179,7 +180,7 @@ START_TEST(test_a_patient_waiter_outlives_a_429)
 {
 	fk_status(FK_TCB, 429, "30", 1);
 	fk_ask(FK_KEY, 1, 3600000);
-	ck_assert(sim_wait(fk.sim, FK_TCB, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_TCB, 1, PATIENCE_MS));
 	/* Until the pause is in force, a tick does nothing. */
 	while (fk_want_for(FK_KEY, 1) != ERR_UP_THROTTLED)
 		;
@@ -442,7 +443,7 @@ START_TEST(test_draining_answers_those_who_wait)
 {
 	fk_fault(fk.sim, SIM_HOLD, FK_TCB, 1);
 	fk_ask(FK_KEY, 20, 60000);
-	ck_assert(sim_wait(fk.sim, FK_TCB, 1, 10000));
+	ck_assert(sim_wait(fk.sim, FK_TCB, 1, PATIENCE_MS));
 	upstream_drain(fk.up);
 	fk_wait(20);
 	ck_assert_int_eq(fk.told[0].err, ERR_DRAINING);

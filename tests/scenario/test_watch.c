@@ -126,7 +126,7 @@ event(const char *what, const char *tee, const char *fmspc)
 	int rc = 0;
 
 	must(clock_gettime(CLOCK_REALTIME, &until) == 0);
-	until.tv_sec += 10;
+	until.tv_sec += PATIENCE_MS / 1000;
 	pthread_mutex_lock(&hook.lock);
 	while (found == NULL && rc == 0) {
 		for (i = 0; i < hook.n; i++)

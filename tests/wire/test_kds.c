@@ -125,7 +125,7 @@ START_TEST(test_a_client_that_leaves_while_it_waits)
 	sim_count_reset(h.sim);
 	sim_fault_add(h.sim, &f);
 	edge_send(fd, text);
-	ck_assert(sim_wait(h.sim, VCEKS, 1, 10000));
+	ck_assert(sim_wait(h.sim, VCEKS, 1, PATIENCE_MS));
 	close(fd);
 	fd = edge_open(h.port);
 	edge_send(fd, text);
