@@ -124,7 +124,7 @@ attempt_gap(struct attempt *t, enum err e)
 
 int64_t
 again_note(struct again *a, const char *name, const struct why *why,
-    int64_t now_ms)
+    int64_t now_ms, int64_t told_ms)
 {
 	struct attempt *t;
 
@@ -132,6 +132,8 @@ again_note(struct again *a, const char *name, const struct why *why,
 		return 0;
 	t = attempt_get(a, name);
 	t->again_ms = now_ms + attempt_gap(t, why->err);
+	if (t->again_ms < told_ms)
+		t->again_ms = told_ms;
 	t->why = *why;
 	if (why->err == ERR_OK)
 		(void)why_set(&t->why, ERR_UP_THROTTLED, "amd-kds 2.6",

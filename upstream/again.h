@@ -30,9 +30,10 @@ int64_t again_at(struct again *, const char *name, int64_t now_ms,
     const struct why **why);
 /*
  * An attempt has ended: why->err ERR_OK or a failure.  Gives the moment from
- * which it may be asked for again; 0 when nobody was asked at all.
+ * which it may be asked for again, not before told_ms; 0 when nobody was asked
+ * at all.
  */
 int64_t again_note(struct again *, const char *name, const struct why *,
-    int64_t now_ms);
+    int64_t now_ms, int64_t told_ms);
 
 #endif

@@ -410,6 +410,22 @@ reply_log(const struct flight *f, const struct reply *r, enum err e,
 	free(request_id);
 }
 
+/*
+ * A larder in front of an origin that is ill is well itself and answers for
+ * other things; this one it has said when to ask for (RFC 9110 10.2.3).
+ */
+static void
+flight_told(struct flight *f, enum err e, const struct why *health,
+    int64_t after_s)
+{
+	f->told_until = 0;
+	if (!vendor_try_next(e) || health->err != ERR_OK || after_s <= 0)
+		return;
+	if (after_s > ORIGIN_PAUSE_MAX_MS / 1000)
+		after_s = ORIGIN_PAUSE_MAX_MS / 1000;
+	f->told_until = hosts_ms() + after_s * 1000;
+}
+
 static void
 exchange_cb(void *arg, const struct reply *r)
 {
@@ -422,6 +438,7 @@ exchange_cb(void *arg, const struct reply *r)
 	host_done(f->host, f->probe, &health, after, r->status, r->us);
 	e = r->why.err != ERR_OK ? r->why.err : f->job->reply(f, r, &why);
 	reply_log(f, r, e, &why);
+	flight_told(f, e, &health, after);
 	if (e == ERR_OK)
 		step(f, EV_BODY);
 	else
@@ -477,8 +494,8 @@ flight_may_retry(const struct flight *f, enum err e)
 {
 	int64_t until;
 
-	if (f->retried || f->paced || e == ERR_UP_AUTH || e == ERR_UP_SLOW ||
-	    e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
+	if (f->retried || f->paced || f->told_until != 0 || e == ERR_UP_AUTH ||
+	    e == ERR_UP_SLOW || e == ERR_UP_CLOSED || e == ERR_UP_THROTTLED ||
 	    e == ERR_NOT_CACHED || e == ERR_OLDER || e == ERR_TOO_BIG)
 		return false;
 	return f->host != NULL && flight_has_client(f) &&
@@ -496,7 +513,8 @@ flight_pace(struct flight *f, enum err e)
 	int64_t now = hosts_ms(), at = 0, until = 0;
 
 	if (e != ERR_UP_CLOSED)
-		at = again_note(f->table->again, f->name, &f->why, now);
+		at = again_note(f->table->again, f->name, &f->why, now,
+		    f->told_until);
 	/* It may have said for how long it wants to be left alone. */
 	if (f->host != NULL &&
 	    origin_look(&f->host->origin, now, &until) != ORIGIN_GO &&
@@ -666,7 +684,8 @@ flight_won(struct flight *f)
 	static const struct why well = { 0 };
 
 	if (f->paced && f->state != FLIGHT_DONE)
-		(void)again_note(f->table->again, f->name, &well, hosts_ms());
+		(void)again_note(f->table->again, f->name, &well, hosts_ms(),
+		    0);
 	step(f, EV_WON);
 }
 

@@ -117,6 +117,8 @@ struct flight {
 	bool fresh_round;    /* set by job->reply: ask all mirrors again */
 	int64_t pause_until; /* the first 429 pause of this round to end */
 	int64_t rest_until;  /* hosts_ms(), while RESTING */
+	int64_t told_until;  /* the mirror asked last wants this left alone
+	    until then; its origin is well.  0: it has not said */
 	struct why why;      /* the failure that tells most so far */
 
 	struct request request; /* to the mirror, until it is asked */

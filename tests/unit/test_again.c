@@ -10,7 +10,7 @@ note(struct again *a, const char *name, enum err e, int64_t now_ms)
 	struct why why = { 0 };
 
 	(void)why_set(&why, e, "test", "said at %lld", (long long)now_ms);
-	return again_note(a, name, &why, now_ms);
+	return again_note(a, name, &why, now_ms, 0);
 }
 
 static const struct {

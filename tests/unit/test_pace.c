@@ -216,6 +216,21 @@ last_500(void)
 	fl_answer(fl.n_asked - 1, 500);
 }
 
+/* Of a larder in front of a KDS that throttles it. */
+static void
+last_told_to_wait(void)
+{
+	fl_answer_with(fl.n_asked - 1, 503,
+	    "Larder-Reason: upstream-429\r\nRetry-After: 40\r\n");
+}
+
+static void
+last_told_nothing_of_use(void)
+{
+	fl_answer_with(fl.n_asked - 1, 503,
+	    "Larder-Reason: upstream-429\r\nRetry-After: -40\r\n");
+}
+
 static void
 last_429(void)
 {
@@ -257,15 +272,15 @@ START_TEST(test_a_failure_is_waited_out_by_those_who_can)
 	fl_on_loop(want_of_20s);
 	fl_on_loop(last_500);
 	ck_assert_uint_eq(fl.n_told, 0);
-	fl_later(9);
+	fl_later(4);
 	ck_assert_uint_eq(fl.n_asked, 1);
-	fl_later(2);
+	fl_later(7);
 	ck_assert_uint_eq(fl.n_asked, 2);
 	/* The next time it is 20 seconds, which he has not got. */
 	fl_on_loop(last_500);
 	ck_assert_uint_eq(fl.n_told, 1);
 	ck_assert_int_eq(fl.told[0].err, ERR_UP_ERROR);
-	ck_assert_int_ge(fl.told[0].retry_s, 19);
+	ck_assert_int_gt(fl.told[0].retry_s, 10);
 	ck_assert_int_le(fl.told[0].retry_s, 20);
 	/* Nor has who comes now. */
 	fl_on_loop(hurried_wants);
@@ -273,12 +288,51 @@ START_TEST(test_a_failure_is_waited_out_by_those_who_can)
 	ck_assert_int_eq(fl.told[1].err, ERR_UP_ERROR);
 	ck_assert_uint_eq(fl.n_asked, 2);
 	/* Whoever comes later and waits is the next to ask. */
-	fl_later(15);
+	fl_later(10);
 	fl_on_loop(want_of_20s);
 	ck_assert_uint_eq(fl.n_asked, 2);
 	ck_assert_uint_eq(fl.n_told, 2);
-	fl_later(6);
+	fl_later(11);
 	ck_assert_uint_eq(fl.n_asked, 3);
+}
+END_TEST
+
+/*
+ * It speaks, so it is not down, and what else there is to ask goes on; this
+ * one thing it has said when to ask for.
+ */
+START_TEST(test_a_larder_is_asked_again_when_it_has_said)
+{
+	fl_on_loop(want_of_20s);
+	fl_on_loop(last_told_to_wait);
+	ck_assert_uint_eq(fl.n_told, 1);
+	ck_assert_int_eq(fl.told[0].err, ERR_UP_ERROR);
+	ck_assert_int_gt(fl.told[0].retry_s, 20);
+	ck_assert_int_le(fl.told[0].retry_s, 40);
+	fl_on_loop(want_of_20s);
+	ck_assert_uint_eq(fl.n_told, 2);
+	ck_assert_int_eq(fl.told[1].err, ERR_UP_ERROR);
+	ck_assert_int_gt(fl.told[1].retry_s, 20);
+	ck_assert_uint_eq(fl.n_asked, 1);
+	fl_on_loop(other);
+	ck_assert_uint_eq(fl.n_asked, 2);
+	/* Later, the rest of the time is waited for. */
+	fl_later(30);
+	fl_on_loop(want_of_20s);
+	ck_assert_uint_eq(fl.n_told, 2);
+	ck_assert_uint_eq(fl.n_asked, 2);
+	fl_later(11);
+	ck_assert_uint_eq(fl.n_asked, 3);
+}
+END_TEST
+
+START_TEST(test_a_larder_that_does_not_say_is_asked_as_any)
+{
+	fl_on_loop(want_of_20s);
+	fl_on_loop(last_told_nothing_of_use);
+	ck_assert_uint_eq(fl.n_told, 0);
+	fl_later(11);
+	ck_assert_uint_eq(fl.n_asked, 2);
 }
 END_TEST
 
@@ -292,13 +346,13 @@ START_TEST(test_failures_double_up_to_ten_minutes)
 		ck_assert_uint_eq(fl.n_asked, i + 1);
 		fl_on_loop(last_500);
 		ck_assert_uint_eq(fl.n_told, 2 * i + 1);
-		fl_later(gap_s[i] - 2);
+		fl_later(gap_s[i] - 6);
 		fl_on_loop(hurried_wants);
 		ck_assert_uint_eq(fl.n_asked, i + 1);
 		ck_assert_uint_eq(fl.n_told, 2 * i + 2);
 		ck_assert_int_eq(fl.told[2 * i + 1].err, ERR_UP_ERROR);
 		/* By then the circuit's rest is over, too. */
-		fl_later(3);
+		fl_later(7);
 	}
 }
 END_TEST
@@ -384,10 +438,10 @@ START_TEST(test_vceks_are_six_a_minute)
 	fl.lane = LANE_VCEK;
 	fl_on_loop(seven);
 	ck_assert_uint_eq(fl.n_asked, 6);
-	fl_later(9);
+	fl_later(4);
 	ck_assert_uint_eq(fl.n_asked, 6);
 	ck_assert_uint_eq(fl.n_told, 0);
-	fl_later(2);
+	fl_later(7);
 	ck_assert_uint_eq(fl.n_asked, 7);
 }
 END_TEST
@@ -480,6 +534,8 @@ main(void)
 	tcase_add_test(own, test_a_full_lane_sheds_whose_turn_comes_last);
 	tcase_add_test(t, test_lanes_of_an_origin_do_not_wait_for_one_another);
 	tcase_add_test(pace, test_a_failure_is_waited_out_by_those_who_can);
+	tcase_add_test(pace, test_a_larder_is_asked_again_when_it_has_said);
+	tcase_add_test(pace, test_a_larder_that_does_not_say_is_asked_as_any);
 	tcase_add_test(pace, test_failures_double_up_to_ten_minutes);
 	tcase_add_test(pace, test_what_the_gate_refused_rests_for_ten_minutes);
 	tcase_add_test(pace, test_a_success_is_not_repeated_at_once);
