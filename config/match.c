@@ -266,6 +266,30 @@ chips_check(struct reader *r, const struct config_host *h)
 	return ERR_OK;
 }
 
+/*
+ * KDS has no certificate for a TCB with a byte that the product lacks, nor for
+ * a level above 127 but the microcode's (amd-kds 2.3, 3.4).
+ */
+static enum err
+tcb_check(struct reader *r, const struct config_host *h)
+{
+	/* Byte 7 first: any digit, 0 to 7, 0. */
+	static const char turin[] = "xx0000007x7x7x7x",
+			  rest[] = "xx7x000000007x7x";
+	const char *form, *p = h->tcb;
+	size_t len;
+
+	if (h->product == NULL || strcmp(h->tcb, "auto") == 0)
+		return ERR_OK;
+	len = reader_enter(r, ".tcb");
+	form = strcmp(h->product, "Turin") == 0 ? turin : rest;
+	for (; *form != '\0'; form++, p++)
+		if (*form != 'x' && *p > *form)
+			return reader_fail(r, "is no TCB of %s", h->product);
+	reader_leave(r, len);
+	return ERR_OK;
+}
+
 static enum err
 host_check(struct reader *r, const struct config *c, size_t i, struct map *seen)
 {
@@ -279,7 +303,8 @@ host_check(struct reader *r, const struct config *c, size_t i, struct map *seen)
 			return e;
 		reader_leave(r, inner);
 	}
-	if ((e = chips_check(r, h)) != ERR_OK)
+	if ((e = chips_check(r, h)) != ERR_OK ||
+	    (e = tcb_check(r, h)) != ERR_OK)
 		return e;
 	reader_leave(r, len);
 	return ERR_OK;

@@ -134,14 +134,13 @@ tcb_choose(struct req *req, const struct caller *c, struct amd_tcb *out,
     bool *known, struct why *why)
 {
 	const char *hex = req_query(req, "tcbVersion");
-	struct amd_spl spl;
 
 	*out = c->tcb;
 	*known = hex != NULL || !c->tcb_auto;
 	if (hex != NULL && amd_tcb_read(span_str(hex), out) != ERR_OK)
 		return why_set(why, ERR_PARAM, "amd-kds 8.2",
 		    "tcbVersion is not 1 to 16 hex digits");
-	if (*known && amd_spl_of(c->product, *out, &spl, NULL) != ERR_OK)
+	if (*known && !amd_tcb_issued(c->product, *out))
 		return why_set(why, ERR_PARAM, "amd-kds 8.2",
 		    "The TCB has a byte that %s does not have",
 		    amd_product_name(c->product));
@@ -198,7 +197,8 @@ static void
 amd_fail(struct req *req, enum err e, const struct why *why)
 {
 	bool absent =
-	    e == ERR_UP_ABSENT || e == ERR_UP_GONE || e == ERR_UP_REFUSED;
+	    e == ERR_UP_ABSENT || e == ERR_UP_GONE || e == ERR_UP_REFUSED ||
+	    e == ERR_NO_CERT;
 	struct why own = { 0 };
 
 	if (absent)

@@ -70,8 +70,9 @@ enum spl { SPL_FMC, SPL_BL, SPL_TEE, SPL_SNP, SPL_UCODE, SPL_N };
 static const struct {
 	const char *name;
 	unsigned max;
-} spls[SPL_N] = { { "fmcSPL", 127 }, { "blSPL", 127 }, { "teeSPL", 127 },
-	{ "snpSPL", 127 }, { "ucodeSPL", 255 } };
+} spls[SPL_N] = { { "fmcSPL", AMD_SPL_MAX }, { "blSPL", AMD_SPL_MAX },
+	{ "teeSPL", AMD_SPL_MAX }, { "snpSPL", AMD_SPL_MAX },
+	{ "ucodeSPL", 255 } };
 
 struct levels {
 	bool has[SPL_N], has_csp;
@@ -298,25 +299,15 @@ azure_is_turin(const struct azure_ask *a)
 	return span_all(span_of(a->chip + len, a->chip_len - len), 0);
 }
 
-/* KDS has no certificate for others (amd-kds 2.3). */
-static bool
-spl_in_range(const struct amd_spl *s)
-{
-	return s->fmc <= spls[SPL_FMC].max && s->bl <= spls[SPL_BL].max &&
-	       s->tee <= spls[SPL_TEE].max && s->snp <= spls[SPL_SNP].max;
-}
-
 bool
 azure_key(const struct azure_ask *a, enum amd_product product,
     struct coll_key *out)
 {
 	size_t len = amd_hwid_len(product);
-	struct amd_spl spl;
 
 	if (azure_is_turin(a) != (product == AMD_TURIN) ||
 	    span_all(span_of(a->chip, len), 0) ||
-	    amd_spl_of(product, a->tcb, &spl, NULL) != ERR_OK ||
-	    !spl_in_range(&spl))
+	    !amd_tcb_issued(product, a->tcb))
 		return false;
 	*out = key_vcek(product, span_of(a->chip, len), a->tcb);
 	return true;

@@ -506,12 +506,29 @@ static const struct job object_job = { object_prepare, object_mirrors,
 
 /* --- wanting ---------------------------------------------------------- */
 
+/* KDS has no certificate for such a TCB or chip, nor a way to ask for one. */
+static bool
+vek_never(const struct coll_key *key, struct why *why)
+{
+	if (key->kind != COLL_VEK)
+		return false;
+	if (!amd_tcb_issued(key->product, key->tcb))
+		(void)why_set(why, ERR_NO_CERT, "amd-kds 2.3",
+		    "there is no such TCB of %s",
+		    amd_product_name(key->product));
+	else if (key->side == AMD_VCEK && span_all(key_hwid(key), 0))
+		(void)why_set(why, ERR_NO_CERT, "amd-kds 8.1",
+		    "the hardware id is masked: all zeros");
+	return why->err != ERR_OK;
+}
+
 /* Answers that need nobody to be asked; false: none. */
 static bool
 object_known(struct upstream *up, const struct coll_key *key, bool force,
     struct waiter *w)
 {
 	const struct why *no;
+	struct why never = { 0 };
 	struct coll *c;
 
 	if (up->config->mode == MODE_OFFLINE) {
@@ -522,6 +539,10 @@ object_known(struct upstream *up, const struct coll_key *key, bool force,
 	if ((key->kind == COLL_TCBINFO || key->kind == COLL_IDENTITY) &&
 	    key->api != 4) {
 		flights_tell(&up->flights, w, ERR_V3_EOL, NULL);
+		return true;
+	}
+	if (vek_never(key, &never)) {
+		flights_tell(&up->flights, w, never.err, &never);
 		return true;
 	}
 	/* Whoever missed it in an older snapshot need not ask again. */

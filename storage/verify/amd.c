@@ -125,6 +125,16 @@ amd_spl_of(enum amd_product p, struct amd_tcb tcb, struct amd_spl *out,
 }
 
 bool
+amd_tcb_issued(enum amd_product p, struct amd_tcb tcb)
+{
+	struct amd_spl s;
+
+	return amd_spl_of(p, tcb, &s, NULL) == ERR_OK && s.fmc <= AMD_SPL_MAX &&
+	       s.bl <= AMD_SPL_MAX && s.tee <= AMD_SPL_MAX &&
+	       s.snp <= AMD_SPL_MAX;
+}
+
+bool
 amd_tcb_covers(enum amd_product p, struct amd_tcb a, struct amd_tcb b)
 {
 	for (int i = 0; i < 5; i++)

@@ -42,6 +42,12 @@ struct amd_tcb amd_tcb_of(enum amd_product, struct amd_spl);
 /* ERR_RANGE when a reserved byte is not zero. */
 enum err amd_spl_of(enum amd_product, struct amd_tcb, struct amd_spl *out,
     struct why *) MUST_CHECK;
+/*
+ * Whether there can be a certificate for it: no reserved byte is set, and
+ * every level is one that KDS takes (amd-kds 2.3).
+ */
+#define AMD_SPL_MAX 127 /* of any but the microcode, whose is 255 */
+bool amd_tcb_issued(enum amd_product, struct amd_tcb);
 /* Every component of a at or above b's; reserved bytes play no part. */
 bool amd_tcb_covers(enum amd_product, struct amd_tcb a, struct amd_tcb b);
 /* "DB18000000000004": byte 7 first (amd-kds 8.2). 17 bytes with the NUL. */

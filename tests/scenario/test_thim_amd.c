@@ -518,6 +518,10 @@ static const struct {
 	    "tcbVersion is not 1 to 16 hex digits" },
 	{ "?tcbVersion=DB18000001000004", 400, "bad-parameter",
 	    "The TCB has a byte that Milan does not have" },
+	{ "?tcbVersion=DB180000000000C8", 400, "bad-parameter",
+	    "The TCB has a byte that Milan does not have" },
+	{ "?tcbVersion=DB80000000000004", 400, "bad-parameter",
+	    "The TCB has a byte that Milan does not have" },
 	{ "?%zz=1", 400, "bad-parameter", "broken escape or NUL in the query" },
 	{ "?unknown=1&api-version=z", 200, NULL, NULL },
 };

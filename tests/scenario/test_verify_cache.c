@@ -238,6 +238,67 @@ START_TEST(test_a_report_is_judged_with_what_kds_has)
 }
 END_TEST
 
+/*
+ * Anybody may send 1184 octets that nobody has signed: a TCB or a chip that
+ * KDS cannot be asked about is no question to it.
+ */
+static const struct {
+	enum sim_chip_kind kind;
+	uint32_t version;
+	size_t at, len;
+	int fill;
+	const char *reason;
+} forged[] = {
+	{ SIM_CHIP_MILAN, 3, 0x180 + 3, 1, 1, "SNP_ERR_VEK_MISSING" },
+	{ SIM_CHIP_MILAN, 2, 0x180 + 5, 1, 255, "SNP_ERR_PRODUCT_UNKNOWN" },
+	{ SIM_CHIP_GENOA, 3, 0x180, 1, 128, "SNP_ERR_VEK_MISSING" },
+	{ SIM_CHIP_GENOA, 2, 0x180, 8, 255, "SNP_ERR_PRODUCT_UNKNOWN" },
+	{ SIM_CHIP_TURIN, 5, 0x180 + 4, 1, 1, "SNP_ERR_VEK_MISSING" },
+	{ SIM_CHIP_TURIN, 2, 0x180, 1, 128, "SNP_ERR_VEK_MISSING" },
+};
+
+START_TEST(test_a_report_of_an_impossible_tcb_is_no_question_to_kds)
+{
+	struct sim_chip chip = sim_chip(SIM_CHIP(forged[_i].kind, 1));
+	unsigned char bytes[SNP_REPORT_LEN];
+	struct blob *report;
+	json_t *j;
+
+	house_start(&h, &opts);
+	report = report_of(&chip, forged[_i].version);
+	memcpy(bytes, report->data, sizeof(bytes));
+	memset(bytes + forged[_i].at, forged[_i].fill, forged[_i].len);
+	j = ask(span_of(bytes, sizeof(bytes)), 200);
+	ck_assert_str_eq(first_reason(j), forged[_i].reason);
+	json_decref(j);
+	ck_assert_uint_eq(sim_count(h.sim, "/vcek/*SPL=*"), 0);
+	/* and it is still there for others */
+	j = ask(blob_span(report), 200);
+	expect_accepted(j);
+	json_decref(j);
+	blob_unref(report);
+	house_stop(&h);
+}
+END_TEST
+
+START_TEST(test_a_report_of_a_chip_half_masked_is_no_question_to_kds)
+{
+	struct sim_chip chip = sim_chip(SIM_CHIP(SIM_CHIP_TURIN, 1));
+	unsigned char bytes[SNP_REPORT_LEN];
+	struct blob *report;
+
+	house_start(&h, &opts);
+	report = report_of(&chip, 5);
+	memcpy(bytes, report->data, sizeof(bytes));
+	memset(bytes + 0x1a0, 0, 8);
+	bytes[0x1a0 + 63] = 1;
+	json_decref(ask(span_of(bytes, sizeof(bytes)), 503));
+	ck_assert_uint_eq(sim_count(h.sim, "/vcek/*SPL=*"), 0);
+	blob_unref(report);
+	house_stop(&h);
+}
+END_TEST
+
 /* The least TCB is the operator's, by product or by chip. */
 START_TEST(test_a_report_below_the_baseline)
 {
@@ -540,6 +601,11 @@ main(void)
 	tcase_add_test(tc, test_expired_collateral_is_a_word_about_time);
 	tcase_add_loop_test(tc, test_a_report_is_judged_with_what_kds_has, 0,
 	    sizeof(reports) / sizeof(reports[0]));
+	tcase_add_loop_test(tc,
+	    test_a_report_of_an_impossible_tcb_is_no_question_to_kds, 0,
+	    sizeof(forged) / sizeof(forged[0]));
+	tcase_add_test(tc,
+	    test_a_report_of_a_chip_half_masked_is_no_question_to_kds);
 	tcase_add_test(tc, test_a_report_below_the_baseline);
 	tcase_add_test(tc, test_certificates_beside_a_report_save_the_fetch);
 	tcase_add_test(tc, test_64_callers_while_all_is_refreshed);

@@ -52,6 +52,12 @@ callers_of(const char *rows)
 
 #define ROW(match) "[{\"match\":[" match "],\"qe_id\":[\"*\"]}]"
 #define AMD(rest)  "[{\"match\":[\"10.0.0.1\"]," rest "}]"
+#define MILAN(tcb)                                                             \
+	AMD("\"product\":\"Milan\",\"chip_id\":[\"" C128 "\"],\"tcb\":\"" tcb  \
+	    "\"")
+#define TURIN(tcb)                                                             \
+	AMD("\"product\":\"Turin\",\"chip_id\":[\"" C16 "\"],\"tcb\":\"" tcb   \
+	    "\"")
 
 static const struct {
 	const char *rows, *text; /* NULL: accepted */
@@ -124,6 +130,19 @@ static const struct {
 	{ AMD("\"qe_id\":[\"A\"],\"tcb\":\"0123456789abcdef\""), NULL },
 	{ AMD("\"qe_id\":[\"A\"],\"tcb\":\"0123456789abcde\""),
 	    "hosts[0].tcb: must be 16 hex digits" },
+	{ MILAN("DB18000000000004"), NULL },
+	{ MILAN("ff7f000000007f7f"), NULL },
+	{ MILAN("DB80000000000004"), "hosts[0].tcb: is no TCB of Milan" },
+	{ MILAN("DB18010000000004"), "hosts[0].tcb: is no TCB of Milan" },
+	{ MILAN("DB18000000010004"), "hosts[0].tcb: is no TCB of Milan" },
+	{ MILAN("DB18000000008004"), "hosts[0].tcb: is no TCB of Milan" },
+	{ MILAN("DB180000000000C8"), "hosts[0].tcb: is no TCB of Milan" },
+	{ TURIN("5100000004010101"), NULL },
+	{ TURIN("ff0000007f7f7f7f"), NULL },
+	{ TURIN("5101000004010101"), "hosts[0].tcb: is no TCB of Turin" },
+	{ TURIN("5100000104010101"), "hosts[0].tcb: is no TCB of Turin" },
+	{ TURIN("5100000080010101"), "hosts[0].tcb: is no TCB of Turin" },
+	{ TURIN("5100000004010180"), "hosts[0].tcb: is no TCB of Turin" },
 	{ AMD("\"qe_id\":[\"\"]"), "qe_id[0]: must be 1 to 260" },
 	{ AMD("\"qe_id\":[\"a b\"]"), "qe_id[0]: must be printable" },
 	{ AMD("\"qe\":[\"a\"]"), "qe: unknown" },

@@ -137,6 +137,31 @@ START_TEST(test_tcb_covers_by_component)
 }
 END_TEST
 
+/* Of each byte the highest value that there can be a certificate for. */
+START_TEST(test_tcbs_that_are_never_issued)
+{
+	static const struct {
+		enum amd_product product;
+		uint8_t max[8];
+	} rows[] = {
+		{ AMD_MILAN, { 127, 127, 0, 0, 0, 0, 127, 255 } },
+		{ AMD_GENOA, { 127, 127, 0, 0, 0, 0, 127, 255 } },
+		{ AMD_TURIN, { 127, 127, 127, 127, 0, 0, 0, 255 } },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t k = 0; k < 8; k++)
+			for (unsigned v = 0; v <= 255; v++) {
+				struct amd_tcb tcb = { { 0 } };
+
+				tcb.b[k] = (unsigned char)v;
+				ck_assert_int_eq(amd_tcb_issued(rows[i].product,
+						     tcb),
+				    v <= rows[i].max[k]);
+			}
+}
+END_TEST
+
 START_TEST(test_products)
 {
 	ck_assert_int_eq(amd_product_read(span_str("milan")), AMD_MILAN);
@@ -497,6 +522,7 @@ main(void)
 	tcase_add_test(pure, test_tcb_layouts_by_product);
 	tcase_add_test(pure, test_tcb_text_forms);
 	tcase_add_test(pure, test_tcb_covers_by_component);
+	tcase_add_test(pure, test_tcbs_that_are_never_issued);
 	tcase_add_test(pure, test_products);
 	suite_add_tcase(s, pure);
 	if (vectors_present()) {
