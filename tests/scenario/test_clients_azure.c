@@ -203,7 +203,8 @@ START_TEST(test_primary_hits_are_answered_while_misses_hang)
 	    sim_wait(h.sim, "*tcb[?]fmspc=00606A000000*", 1, PATIENCE_MS));
 	from = clock_mono_ms();
 	r = az_get(target, "metadata:true\r\n");
-	ck_assert_int_lt(clock_mono_ms() - from, 1000);
+	/* not when the miss has waited for its twenty seconds */
+	ck_assert_int_lt(clock_mono_ms() - from, 10000);
 	assert_pckcert_json(&r);
 	sim_fault_clear(h.sim);
 	edge_read(fd, &r, false);

@@ -249,7 +249,10 @@ START_TEST(test_upstream_fails)
 	struct sim_chip b = sim_chip_at(a.n, 100);
 	struct house_opts o = opts("");
 
-	o.cache = "\"client_wait_ms\":700,\"stale_wait_ms\":0";
+	/* Less than the ten seconds until it is asked for again. */
+	o.cache = faults[_i].fault.kind == SIM_HANG
+		      ? "\"client_wait_ms\":700,\"stale_wait_ms\":0"
+		      : "\"client_wait_ms\":8000,\"stale_wait_ms\":0";
 	house_start(&h, &o);
 	sim_fault_add(h.sim, &faults[_i].fault);
 	/* after the start, so that the fault is what it meets */

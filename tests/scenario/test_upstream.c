@@ -68,6 +68,9 @@ END_TEST
 
 /* --- failing ---------------------------------------------------------- */
 
+/* What takes longer to fail, on a busy machine say, is not asked again. */
+#define SOON_MS 400
+
 static const struct {
 	enum sim_fault_kind kind;
 	int status;
@@ -90,10 +93,12 @@ START_TEST(test_a_hard_failure_is_two_requests_and_a_clear_answer)
 	struct sim_fault f = { .kind = hard[_i].kind,
 		.path = FK_TCB,
 		.status = hard[_i].status };
+	int64_t from = clock_mono_ms();
 	enum err e;
 
 	sim_fault_add(fk.sim, &f);
 	e = fk_want(FK_KEY);
+	from = clock_mono_ms() - from;
 	if (hard[_i].expect == ERR_N)
 		ck_assert_int_ne(e, ERR_OK);
 	else
@@ -101,7 +106,7 @@ START_TEST(test_a_hard_failure_is_two_requests_and_a_clear_answer)
 	ck_assert_ptr_null(fk_last()->coll);
 	ck_assert_ptr_nonnull(strstr(fk_last()->why.text, sim_url(fk.sim)));
 	/* libcurl itself repeats on a connection found dead. */
-	ck_assert_uint_ge(sim_count(fk.sim, FK_TCB), 2);
+	ck_assert_uint_ge(sim_count(fk.sim, FK_TCB), from < SOON_MS ? 2 : 1);
 	ck_assert_uint_le(sim_count(fk.sim, FK_TCB), 4);
 	/* It was not kept, and the next good answer is. */
 	sim_fault_clear(fk.sim);
@@ -124,19 +129,36 @@ START_TEST(test_one_bad_answer_is_made_good_by_the_second)
 		.path = FK_TCB,
 		.status = hard[_i].status,
 		.count = 1 };
+	int64_t from = clock_mono_ms();
+	enum err e;
+	int n;
 
 	sim_fault_add(fk.sim, &f);
-	ck_assert_int_eq(fk_want(FK_KEY), ERR_OK);
+	for (n = 0; (e = fk_want(FK_KEY)) != ERR_OK && n < 20; n++) {
+		ck_assert_int_ge(clock_mono_ms() - from, SOON_MS);
+		ck_assert_int_eq(fk_want("identity/qe/4/standard"), ERR_OK);
+		sim_fault_add(fk.sim, &f);
+		from = clock_mono_ms();
+	}
+	ck_assert_int_eq(e, ERR_OK);
 }
 END_TEST
 
 START_TEST(test_a_refusing_upstream_opens_the_circuit_and_closes_it)
 {
 	unsigned long n;
+	int i;
 
 	sim_down(fk.sim);
 	ck_assert_int_eq(fk_want(FK_KEY), ERR_UP_DOWN);
+	/* Three in a row open it: two or one by each who asks.  Its rest is a
+	 * second then, and grows to half a minute and more. */
 	(void)fk_want("identity/qve/4/standard");
+	(void)fk_want("identity/qve/4/standard");
+	for (i = 0; i < 8; i++) {
+		fk_later(90);
+		(void)fk_want("identity/qve/4/standard");
+	}
 	ck_assert_int_eq(fk_want("identity/qe/4/standard"), ERR_UP_CLOSED);
 	ck_assert_ptr_nonnull(strstr(fk_last()->why.text, "down since 20"));
 	sim_up(fk.sim);

@@ -146,7 +146,7 @@ START_TEST(test_a_mixed_crowd_leaves_nothing_behind)
 	static int fd[KINDS][EACH];
 	int before, round;
 
-	edge_start(&edge, NULL, "\"header_timeout_ms\":300");
+	edge_start(&edge, NULL, "\"header_timeout_ms\":2000");
 	before = fds_open();
 	for (round = 1; round <= 4; round++) {
 		crowd_come(fd);

@@ -374,7 +374,7 @@ START_TEST(test_a_slow_handshake_is_cut)
 {
 	int fd;
 
-	start("\"header_timeout_ms\":50");
+	start("\"header_timeout_ms\":1000");
 	fd = edge_open(edge.port);
 	edge_send_n(fd, "\x16\x03\x01", 3);
 	ck_assert(edge_closed(fd));
@@ -531,7 +531,7 @@ START_TEST(test_slow_headers_end_with_408)
 {
 	struct client c;
 
-	start("\"header_timeout_ms\":200");
+	start("\"header_timeout_ms\":2000");
 	c = client_open();
 	edge_tls_send(c.ssl, GET1);
 	client_expect(&c, 408, "Request timeout.");
