@@ -405,6 +405,7 @@ static void
 conn_answered(struct conn *c)
 {
 	conn_timer_stop(c);
+	worker_queue(c->worker, NULL, c, 0);
 	req_fini(&c->req);
 	c->scan = (struct head_scan){ 0, 0 };
 	c->blank = false;
@@ -424,6 +425,14 @@ conn_written(struct conn *c, enum io io)
 }
 
 static void conn_settle(struct conn *);
+
+/* A turn of this connection: conn_settle ends it. */
+static void
+conn_begin(struct conn *c)
+{
+	c->running = true;
+	c->ration = TURN_BYTES;
+}
 
 void
 conn_answer(struct req *r, struct iovec *iov, int n, struct blob *const *held,
@@ -448,7 +457,7 @@ conn_answer(struct req *r, struct iovec *iov, int n, struct blob *const *held,
 	conn_written(c, io);
 	if (c->running)
 		return; /* conn_run and conn_settle follow */
-	c->running = true;
+	conn_begin(c);
 	conn_run(c);
 	c->running = false;
 	conn_settle(c);
@@ -464,7 +473,7 @@ conn_proved(struct conn *c)
 		return;
 	}
 	must(c->state == CONN_PROVE && !c->running);
-	c->running = true;
+	conn_begin(c);
 	conn_admit(c);
 	conn_run(c);
 	c->running = false;
@@ -633,9 +642,12 @@ conn_deadline(struct conn *c)
 	struct worker *w = c->worker;
 	const struct config *config = w->config;
 
-	/* The first request is due like its headers. */
+	/* The first request is due like its headers.  What is no request, an
+	 * empty record of TLS, does not put the end off. */
 	if (c->state == CONN_IDLE && c->served) {
-		worker_queue(w, &w->idles, c, config->limits.idle_timeout_ms);
+		if (c->queue != &w->idles)
+			worker_queue(w, &w->idles, c,
+			    config->limits.idle_timeout_ms);
 		return;
 	}
 	switch (c->state) {
@@ -683,7 +695,7 @@ void
 conn_event(struct conn *c, enum conn_event event)
 {
 	must(c->magic == CONN_MAGIC && !c->running);
-	c->running = true;
+	conn_begin(c);
 	steps[c->state][event](c);
 	conn_run(c);
 	c->running = false;

@@ -117,6 +117,12 @@ enum conn_event {
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 
 /*
+ * What OpenSSL may read of a connection before the others of its worker have
+ * their turn: it goes on by itself as long as messages come that hold no data.
+ */
+#define TURN_BYTES 32768
+
+/*
  * How bytes come and go: a socket, or memory in a fuzz target.  recv and
  * sendv are as read(2) and writev(2) on a non-blocking descriptor.
  */
@@ -164,9 +170,12 @@ struct conn {
 	struct outbox *out;
 	struct buf sealed; /* TLS records not yet written */
 	size_t sealed_at;
-	bool cork; /* keep records in "sealed" for now */
-	bool bye;  /* close_notify is among them */
-	bool lazy; /* they are tickets: they go with the first answer */
+	bool cork;      /* keep records in "sealed" for now */
+	bool bye;       /* close_notify is among them */
+	bool lazy;      /* they are tickets: they go with the first answer */
+	bool again;     /* the client goes on with handshakes */
+	uint8_t n_keys; /* how often it has changed its keys */
+	size_t ration;  /* bytes OpenSSL may still read in this turn */
 
 	int64_t late_at;     /* in "queue" */
 	struct queue *queue; /* of deadlines; NULL: in none */

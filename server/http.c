@@ -24,13 +24,15 @@ scan_plain(struct span in, size_t i)
 static enum err
 scan_limits(struct span in, size_t seen, struct why *why)
 {
-	if (seen >= HEAD_MAX)
-		return why_set(why, ERR_HTTP_HEAD, "style 7",
-		    "header over %d bytes", HEAD_MAX);
-	/* Method, blanks and version are short: the line is the target. */
+	/* Method, blanks and version are short: the line is the target.  It
+	 * is named first, so that the answer is the same however the bytes
+	 * come in. */
 	if (seen > TARGET_MAX + 64 && memchr(in.p, '\n', seen) == NULL)
 		return why_set(why, ERR_HTTP_LINE, "style 7",
 		    "request target over %d bytes", TARGET_MAX);
+	if (seen >= HEAD_MAX)
+		return why_set(why, ERR_HTTP_HEAD, "style 7",
+		    "header over %d bytes", HEAD_MAX);
 	return ERR_OK;
 }
 

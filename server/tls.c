@@ -29,11 +29,22 @@ wire_bio_read(BIO *bio, char *p, int len)
 	BIO_clear_retry_flags(bio);
 	if (len <= 0)
 		return 0;
-	n = c->wire->recv(c, p, (size_t)len);
+	if (c->again) {
+		errno = EPROTO;
+		return -1;
+	}
+	if (c->ration == 0) { /* the socket stays readable */
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	n = c->wire->recv(c, p,
+	    (size_t)len < c->ration ? (size_t)len : c->ration);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		BIO_set_retry_read(bio);
 	if (n == 0)
 		BIO_set_flags(bio, WIRE_EOF);
+	if (n > 0)
+		c->ration -= (size_t)n;
 	return (int)n;
 }
 
@@ -102,6 +113,31 @@ tls_new(SSL_CTX *ctx)
 	return ssl;
 }
 
+/* Changes of keys a client may ask for; it takes 2^24 records to need one. */
+#define KEYS_MAX 32
+
+/*
+ * What a client may begin when the handshake is over: new keys, a few times.
+ * OpenSSL says no to every ClientHello of TLS 1.2 and takes every KeyUpdate of
+ * 1.3, and listens on: who sends nothing else has our work for few bytes each.
+ * From here on it reads no further record, and the wire gives it none.
+ */
+static void
+message_cb(int ours, int version, int type, const void *p, size_t len, SSL *ssl,
+    void *arg)
+{
+	struct conn *c = arg;
+
+	(void)version;
+	if (ours || type != SSL3_RT_HANDSHAKE || c->state == CONN_HELLO)
+		return;
+	if (len != 0 && *(const unsigned char *)p == SSL3_MT_KEY_UPDATE &&
+	    ++c->n_keys <= KEYS_MAX)
+		return;
+	c->again = true;
+	SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
 void
 tls_bind(struct conn *c)
 {
@@ -111,6 +147,8 @@ tls_bind(struct conn *c)
 	BIO_set_data(bio, c);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_msg_callback(c->ssl, message_cb);
+	SSL_set_msg_callback_arg(c->ssl, c);
 }
 
 enum io
@@ -148,6 +186,12 @@ tls_recv(struct conn *c, void *p, size_t len)
 	rc = SSL_read_ex(c->ssl, p, len, &n);
 	if (rc == 1)
 		return (ssize_t)n;
+	if (c->again) {
+		metric_inc(M_TLS_FAILED);
+		ERR_clear_error();
+		errno = EPROTO;
+		return -1;
+	}
 	switch (SSL_get_error(c->ssl, rc)) {
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
@@ -158,6 +202,7 @@ tls_recv(struct conn *c, void *p, size_t len)
 		errno = errno == 0 || errno == EAGAIN ? EPROTO : errno;
 		return -1;
 	default:
+		metric_inc(M_TLS_FAILED);
 		ERR_clear_error();
 		errno = EPROTO;
 		return -1;

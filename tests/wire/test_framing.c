@@ -292,6 +292,10 @@ START_TEST(test_a_target_of_8192_bytes_is_the_longest)
 	text[10000] = '\0';
 	ck_assert_int_eq(edge_ask_closed(&edge, text), 414);
 	free(text);
+	/* however much of it is there when it is looked at */
+	text = with_target(60000);
+	ck_assert_int_eq(edge_ask_closed(&edge, text), 414);
+	free(text);
 }
 END_TEST
 

@@ -400,6 +400,7 @@ START_TEST(test_a_broken_record_ends_the_connection)
 	ERR_clear_error();
 	client_close(&c);
 	edge_connections_wait(&edge, 0);
+	ck_assert_uint_eq(metric_get(M_TLS_FAILED), 1);
 	c = client_open();
 	client_ask(&c);
 	client_close(&c);
