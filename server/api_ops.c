@@ -1,21 +1,63 @@
 /*
  * Health and metrics, for machines that watch machines.
  *
- * There is one answer to live, startup and ready: a worker listens only once
- * the stored objects are in its snapshot, and takes no further request once
- * it drains.  Whether upstreams or the database are well does not count: what
- * is cached is served without them.
+ * The fields and values of health are those of Intel's PCCS (its
+ * healthController.js).  A worker listens only once the stored objects are in
+ * its snapshot, and takes no further request once it drains: so whoever is
+ * answered at all meets a larderd that is live, started and ready.  Unlike
+ * Intel's it stays ready when the database fails, which "db" tells: what is
+ * cached is served without it, and there may be no other to ask.  None of the
+ * answers touches a disk or an upstream.
  */
 #include "server/api.h"
 #include "server/server.h"
 #include "server/tally.h"
 
+#include "config/base/clock.h"
 #include "config/base/metric.h"
 
+/* {"status":...,"timestamp":"2026-01-31T23:59:59.123Z"} around "more". */
 static void
-ops_health(struct req *req)
+health_reply(struct req *req, const char *status, const char *more)
 {
-	reply_text(req, 200, "ok");
+	int64_t ms = clock_now_ms();
+	struct buf extra = BUF_INIT, b = BUF_INIT;
+	char now[TIME_LEN];
+
+	time_write((time_t)(ms / 1000), now);
+	buf_printf(&b, "{\"status\":\"%s\",%s\"timestamp\":\"%.19s.%03dZ\"}",
+	    status, more, now, (int)(ms % 1000));
+	buf_str(&extra, "Cache-Control: no-store\r\n");
+	reply_blob(req, 200, "application/json", &extra, buf_blob(&b));
+	buf_free(&extra);
+}
+
+static void
+ops_live(struct req *req)
+{
+	health_reply(req, "UP", "");
+}
+
+static void
+ops_ready(struct req *req)
+{
+	struct storage_health db =
+	    storage_health(worker_storage(req_worker(req)));
+	char more[80];
+
+	if (db.writable)
+		snprintf(more, sizeof(more),
+		    "\"db\":\"CONNECTED\",\"latency\":\"%lldms\",",
+		    (long long)db.commit_ms);
+	else
+		snprintf(more, sizeof(more), "\"db\":\"DISCONNECTED\",");
+	health_reply(req, "UP", more);
+}
+
+static void
+ops_startup(struct req *req)
+{
+	health_reply(req, "STARTED", "");
 }
 
 static void
@@ -45,16 +87,16 @@ ops_metrics(struct req *req)
 	}
 
 const struct route routes_ops[] = {
-	OPS("/healthz/live", ops_health),
-	OPS("/healthz/ready", ops_health),
-	OPS("/healthz/startup", ops_health),
-	OPS("/healthz", ops_health),
-	OPS("/livez", ops_health),
-	OPS("/readyz", ops_health),
-	OPS("/health", ops_health),
-	OPS("/health/live", ops_health),
-	OPS("/health/ready", ops_health),
-	OPS("/health/startup", ops_health),
+	OPS("/healthz/live", ops_live),
+	OPS("/healthz/ready", ops_ready),
+	OPS("/healthz/startup", ops_startup),
+	OPS("/healthz", ops_live),
+	OPS("/livez", ops_live),
+	OPS("/readyz", ops_ready),
+	OPS("/health", ops_live),
+	OPS("/health/live", ops_live),
+	OPS("/health/ready", ops_ready),
+	OPS("/health/startup", ops_startup),
 	OPS("/metrics", ops_metrics),
 	{ 0, 0, NULL, ROLE_NONE, NULL, BODY_NONE, NULL, NULL },
 };

@@ -534,6 +534,17 @@ void storage_explain(struct storage *, const char *key_or_platform,
 void storage_history(struct storage *, const char *key, store_text_fn,
     void *arg);
 
+/*
+ * How the database was when it was last written to, without going there.  Any
+ * thread.
+ */
+struct storage_health {
+	bool writable;
+	int64_t commit_ms; /* the last commit took so long; 0: none yet */
+};
+
+struct storage_health storage_health(const struct storage *);
+
 /* Gauges, appended in Prometheus' text format. Any thread. */
 void storage_metrics(struct storage *, struct buf *);
 

@@ -155,9 +155,21 @@ store_abort(struct storage *st, enum err e, const struct why *why)
 	batch_lost(st, e, why);
 }
 
+struct storage_health
+storage_health(const struct storage *st)
+{
+	struct storage_health h = {
+		.writable = atomic_load(&st->db_err_seen) == ERR_OK,
+		.commit_ms = atomic_load(&st->commit_ms),
+	};
+
+	return h;
+}
+
 enum err
 store_commit(struct storage *st, struct why *why)
 {
+	int64_t from = clock_mono_ms();
 	enum err e;
 
 	if (!st->batch)
@@ -166,6 +178,7 @@ store_commit(struct storage *st, struct why *why)
 		batch_lost(st, e, why);
 		return e;
 	}
+	atomic_store(&st->commit_ms, clock_mono_ms() - from);
 	store_db_result(st, ERR_OK, NULL);
 	batch_end(st, ERR_OK, NULL);
 	return ERR_OK;

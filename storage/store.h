@@ -101,7 +101,7 @@ struct storage {
 	_Atomic int64_t vlek_end;                 /* UTC seconds; 0: none */
 	_Atomic int64_t reg_count[REG_DELETED + 1];
 	_Atomic int db_err_seen; /* enum err, for metrics */
-	_Atomic int64_t db_failures;
+	_Atomic int64_t db_failures, commit_ms;
 	pthread_mutex_t lock; /* of those below */
 	struct blob *impact;  /* gauges of the preview, as text */
 	struct snap *snap;

@@ -86,6 +86,22 @@ expect_cache(const char *target, const char *how)
 	edge_reply_free(&r);
 }
 
+/* Memory serves whatever the database does, so it is ready; "db" tells. */
+static void
+expect_ready(const char *db)
+{
+	struct edge_reply r = house_get(&h, "/healthz/ready");
+	char member[60];
+
+	snprintf(member, sizeof(member), "{\"status\":\"UP\",\"db\":\"%s\",",
+	    db);
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_msg(r.len > strlen(member) &&
+			  memcmp(r.body, member, strlen(member)) == 0,
+	    "%s", r.text);
+	edge_reply_free(&r);
+}
+
 /* 503 as pccs-api 11 rule 1 has it, with the reason. */
 static void
 expect_503(struct edge_reply r, const char *reason)
@@ -145,7 +161,7 @@ nothing_can_be_kept(const char *reason)
 	expect_pckcert(&h, &old, 0, 200, NULL);
 	expect_cache(S4 "qae/identity", "MISS");
 	expect_cache(S4 "qae/identity", "HIT");
-	expect_get(&h, "/healthz", 200, NULL);
+	expect_get(&h, "/healthz/live", 200, NULL);
 	expect_503(register_one(NEW), reason);
 	policy = document_policy("00606A000000", true, "p");
 	expect_503(house_admin(&h, "PUT", S4 "appraisalpolicy", policy),
@@ -156,6 +172,7 @@ nothing_can_be_kept(const char *reason)
 	r = house_admin(&h, "GET", S4 "platforms?peek=1", NULL);
 	ck_assert_int_eq(r.status, 200);
 	edge_reply_free(&r);
+	expect_ready("DISCONNECTED");
 	/* What can be fetched again is answered although it is not kept. */
 	expect_pckcert(&h, &unknown, 1, 200, NULL);
 }
@@ -170,6 +187,7 @@ room_again(void)
 	policy = document_policy("00606A000000", true, "p");
 	expect_admin(&h, "PUT", S4 "appraisalpolicy", policy, 200);
 	free(policy);
+	expect_ready("CONNECTED");
 }
 
 /* Started anew, with nobody to ask. */
