@@ -73,11 +73,12 @@ platform_result(struct site_import *s, const char *what, const json_t *o,
 	import_result(&s->results, key, e, why);
 }
 
+/* Any value: whether it is an object, the reader of the text finds out. */
 static struct blob *
 blob_of(const json_t *o)
 {
 	struct buf text = BUF_INIT;
-	char *s = json_dumps(o, JSON_COMPACT);
+	char *s = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
 
 	must(s != NULL);
 	buf_str(&text, s);

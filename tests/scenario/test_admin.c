@@ -327,6 +327,39 @@ START_TEST(test_a_bundle_goes_out_and_in_again)
 }
 END_TEST
 
+/* Pages of a site with something else where a row should be. */
+START_TEST(test_odd_pages_of_a_site_are_refused)
+{
+	static const char *const pages[][2] = {
+		{ "\"registrations\":[", "]" },
+		{ "\"policies\":[", "]" },
+		{ "\"platforms\":[", "]" },
+		{ "\"platforms\":[],\"collaterals\":{\"version\":4,"
+		  "\"tcbinfos\":[],\"certificates\":{},\"pck_certs\":[",
+		    "]}" },
+	};
+	static const char *const rows[] = { "5", "null", "\"x\"", "[[]]", "{}",
+		"{\"qe_id\":5}", "{\"qe_id\":null,\"pce_id\":{}}" };
+	struct edge_reply r;
+	int i, k;
+
+	house_start(&h, NULL);
+	for (i = 0; i < N(pages); i++)
+		for (k = 0; k < N(rows); k++) {
+			r = keep(house_admin(&h, "POST", "/v1/import",
+			    keep_printf("{\"larder_site\":1,%s%s%s}",
+				pages[i][0], rows[k], pages[i][1])));
+			/* A list of platforms alone says nothing. */
+			ck_assert_msg(r.status == 400 || r.status == 460 ||
+					  (i == 2 && r.status == 200),
+			    "%d %s %s: %s", r.status, pages[i][0], rows[k],
+			    r.text);
+		}
+	expect_get(&h, "/healthz/live", 200, NULL);
+	house_stop(&h);
+}
+END_TEST
+
 /* Each object stands for itself: what is wrong is listed, the rest is in. */
 START_TEST(test_an_import_lists_what_it_could_not_take)
 {
@@ -484,6 +517,7 @@ main(void)
 	tcase_add_test(tc, test_a_quote_whose_collateral_is_missing_says_which);
 	tcase_add_test(tc, test_status_explain_history);
 	tcase_add_test(tc, test_a_bundle_goes_out_and_in_again);
+	tcase_add_test(tc, test_odd_pages_of_a_site_are_refused);
 	tcase_add_test(tc, test_an_import_lists_what_it_could_not_take);
 	tcase_add_test(tc, test_an_import_takes_a_document_of_the_reference);
 	tcase_add_test(tc, test_an_older_upload_needs_force);
