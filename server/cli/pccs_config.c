@@ -367,9 +367,10 @@ const struct cli_command cli_pccs_commands[] = {
 	    cmd_import_pccs_config },
 	{ "import pccs-db", "FILE", 1, 1, CLI_SERVER | CLI_TOKEN, NULL,
 	    "Take over the SQLite database of an Intel PCCS (pckcache.db)",
-	    "Platforms, manifests, certificates, collateral and appraisal\n"
-	    "policies go to the running server.  What does not pass its gate\n"
-	    "is named and left out; then the exit status is 1.\n",
+	    "Platforms, manifests, certificates, collateral, registrations\n"
+	    "that wait and appraisal policies go to the running server.  What\n"
+	    "does not pass its gate is named and left out; then the exit\n"
+	    "status is 1.\n",
 	    cmd_import_pccs_db },
 	{ 0 },
 };

@@ -20,6 +20,7 @@
 /* Platforms of one upload: a refused upload is taken apart and sent again. */
 #define TOGETHER 64
 #define CELL_MAX (4 << 20)
+#define BUSY_MS  10000
 
 enum { CERT_ROOT = 1, CERT_PROCESSOR, CERT_TCB, CERT_PLATFORM, CERT_N };
 
@@ -28,7 +29,7 @@ struct moving {
 	sqlite3 *db;
 	struct buf pem[CERT_N]; /* by id of pcs_certificates; may be empty */
 	json_t *objects;        /* of the bundle */
-	size_t n_platforms, n_objects, n_policies, n_refused;
+	size_t n_platforms, n_objects, n_policies, n_registered, n_refused;
 };
 
 /* One platform: its entries of "platforms" and of "pck_certs". */
@@ -74,18 +75,29 @@ cell(sqlite3_stmt *s, int i)
 	return span_of(p, (size_t)n);
 }
 
-/* Text in upper case; NULL when it is no text. */
+/* JSON null for what is no text: the server names the member it misses. */
+static json_t *
+text_of(struct span s)
+{
+	json_t *o = json_stringn(s.len == 0 ? "" : (const char *)s.p, s.len);
+
+	return o == NULL ? json_null() : o;
+}
+
+/* The same in upper case. */
 static json_t *
 upper(sqlite3_stmt *s, int i)
 {
 	struct span text = cell(s, i);
-	char *copy = xstrndup((const char *)text.p, text.len), *c;
+	struct buf copy = BUF_INIT;
 	json_t *o;
+	size_t k;
 
-	for (c = copy; *c != '\0'; c++)
-		*c = (char)toupper((unsigned char)*c);
-	o = json_stringn(copy, text.len);
-	free(copy);
+	buf_span(&copy, text);
+	for (k = 0; k < copy.len; k++)
+		copy.p[k] = (char)toupper((unsigned char)copy.p[k]);
+	o = text_of(buf_view(&copy));
+	buf_free(&copy);
 	return o;
 }
 
@@ -108,12 +120,6 @@ as_hex(struct span s)
 	o = json_stringn(hex.p, hex.len);
 	buf_free(&hex);
 	return o;
-}
-
-static json_t *
-text_of(struct span s)
-{
-	return json_stringn(s.len == 0 ? "" : (const char *)s.p, s.len);
 }
 
 /* --- collateral, as a bundle ------------------------------------------ */
@@ -208,6 +214,13 @@ read_crls(struct moving *m)
 	return rc;
 }
 
+static void
+refused(struct moving *m, const char *what, const char *why)
+{
+	m->n_refused++;
+	(void)cli_fail(m->cli, "%s: left out: %s", what, why);
+}
+
 /* Columns: what the key is made of, version, update type, the document. */
 static int
 read_signed(struct moving *m, const char *sql, const char *const *name,
@@ -223,6 +236,10 @@ read_signed(struct moving *m, const char *sql, const char *const *name,
 		i = sqlite3_column_int(s, 0) - first;
 		if (i < 0 || i >= n_names)
 			continue;
+		if (with_fmspc && !hex_is(cell(s, 4), 12)) {
+			refused(m, name[i], "its FMSPC is not one");
+			continue;
+		}
 		snprintf(key, sizeof(key), "%s/%d%s%.12s/%s", name[i],
 		    sqlite3_column_int(s, 1), with_fmspc ? "/" : "",
 		    with_fmspc ? (const char *)sqlite3_column_text(s, 4) : "",
@@ -283,18 +300,10 @@ send_json(struct moving *m, const char *method, const char *path,
 	return rc;
 }
 
-static void
-refused(struct moving *m, const char *what, const char *why)
-{
-	m->n_refused++;
-	(void)cli_fail(m->cli, "%s: left out: %s", what, why);
-}
-
+/* Steals the document; *taken counts what the server took of it. */
 static int
-send_objects(struct moving *m)
+send_import(struct moving *m, json_t *doc, const char *what, size_t *taken)
 {
-	json_t *doc =
-	    json_pack("{s:i, s:O}", "larder_bundle", 1, "objects", m->objects);
 	json_t *list = NULL, *row;
 	const char *key, *reason, *why;
 	int status = 0, rc;
@@ -304,7 +313,7 @@ send_objects(struct moving *m)
 	rc = send_json(m, "POST", "/v1/import", doc, &status, &list, NULL);
 	json_decref(doc);
 	if (rc == CLI_OK && !json_is_array(list))
-		rc = cli_fail(m->cli, "the server refused the collateral: %d",
+		rc = cli_fail(m->cli, "the server refused the %s: %d", what,
 		    status);
 	json_array_foreach(list, i, row)
 	{
@@ -313,7 +322,7 @@ send_objects(struct moving *m)
 			continue;
 		why = json_string_value(json_object_get(row, "why"));
 		if (strcmp(reason, "ok") == 0)
-			m->n_objects++;
+			++*taken;
 		else
 			refused(m, key, why == NULL ? reason : why);
 	}
@@ -527,11 +536,10 @@ move_platforms(struct moving *m)
 	return rc;
 }
 
-/* --- appraisal policies ----------------------------------------------- */
+/* --- what not every version has --------------------------------------- */
 
-/* Databases older than the appraisal have none. */
 static bool
-has_policies(struct moving *m)
+has_table(struct moving *m, const char *name)
 {
 	sqlite3_stmt *s;
 	int rc = CLI_OK;
@@ -539,12 +547,48 @@ has_policies(struct moving *m)
 
 	if (!rows(m,
 		"SELECT 1 FROM sqlite_master WHERE type = 'table'"
-		" AND name = 'appraisal_policies'",
+		" AND name = ?1",
 		&s))
 		return false;
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
 	has = next(m, s, &rc);
 	sqlite3_finalize(s);
 	return has;
+}
+
+/*
+ * Who registered and waits to be fetched, in a mode that does not fetch when
+ * it is asked: state 0, NEW (caching-and-selection 5).
+ */
+static int
+move_queue(struct moving *m)
+{
+	json_t *list = json_array();
+	sqlite3_stmt *s;
+	int rc = CLI_OK;
+
+	if (!rows(m,
+		"SELECT qe_id, pce_id, cpu_svn, pce_svn, enc_ppid,"
+		" platform_manifest FROM platforms_registered WHERE state = 0",
+		&s)) {
+		json_decref(list);
+		return CLI_FAILED;
+	}
+	while (next(m, s, &rc))
+		must(json_array_append_new(list,
+			 json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "qe_id",
+			     upper(s, 0), "pce_id", upper(s, 1), "cpu_svn",
+			     upper(s, 2), "pce_svn", upper(s, 3), "enc_ppid",
+			     as_hex(cell(s, 4)), "platform_manifest",
+			     as_hex(cell(s, 5)))) == 0);
+	sqlite3_finalize(s);
+	if (rc == CLI_OK && json_array_size(list) != 0)
+		rc = send_import(m,
+		    json_pack("{s:i, s:O}", "larder_site", 1, "registrations",
+			list),
+		    "registrations", &m->n_registered);
+	json_decref(list);
+	return rc;
 }
 
 static int
@@ -596,16 +640,30 @@ cmd_import_pccs_db(struct cli *cli)
 		    cli_fail(cli, "%s: %s", cli->argv[0], sqlite3_errmsg(m.db));
 		goto out;
 	}
+	/* The PCCS may still be running: wait for it, and see one state. */
+	sqlite3_busy_timeout(m.db, BUSY_MS);
+	if (sqlite3_exec(m.db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
+		rc =
+		    cli_fail(cli, "%s: %s", cli->argv[0], sqlite3_errmsg(m.db));
+		goto out;
+	}
 	/* Collateral first: certificates are chosen by the TCB infos. */
 	rc = read_collateral(&m);
 	if (rc == CLI_OK && json_array_size(m.objects) != 0)
-		rc = send_objects(&m);
+		rc = send_import(&m,
+		    json_pack("{s:i, s:O}", "larder_bundle", 1, "objects",
+			m.objects),
+		    "collateral", &m.n_objects);
 	if (rc == CLI_OK)
 		rc = move_platforms(&m);
-	if (rc == CLI_OK && has_policies(&m))
+	if (rc == CLI_OK && has_table(&m, "platforms_registered"))
+		rc = move_queue(&m);
+	if (rc == CLI_OK && has_table(&m, "appraisal_policies"))
 		rc = move_policies(&m);
 	if (rc != CLI_OK)
 		goto out;
+	if (m.n_registered != 0)
+		printf("%zu registrations wait\n", m.n_registered);
 	printf("%zu platforms, %zu objects and %zu appraisal policies taken, "
 	       "%zu left out\n",
 	    m.n_platforms, m.n_objects, m.n_policies, m.n_refused);

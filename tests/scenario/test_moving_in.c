@@ -284,6 +284,86 @@ START_TEST(test_what_was_altered_stays_outside)
 }
 END_TEST
 
+/* Rows that no PCCS wrote; what is around them comes in. */
+START_TEST(test_odd_rows_stay_outside)
+{
+	static const char *const odd[] = {
+		"INSERT INTO platforms(qe_id, pce_id, enc_ppid)"
+		" VALUES(CAST(x'ff00fe' AS TEXT), '0000', '')",
+		"INSERT INTO platforms(qe_id, pce_id, enc_ppid)"
+		" VALUES(x'41004200000000000000000000000000', '0000', NULL)",
+		"INSERT INTO platforms(qe_id, pce_id) VALUES(NULL, NULL)",
+		"INSERT INTO platform_tcbs(qe_id, pce_id, cpu_svn, pce_svn)"
+		" SELECT qe_id, pce_id, CAST(x'ff' AS TEXT), 7.5"
+		" FROM platforms WHERE qe_id = CAST(x'ff00fe' AS TEXT)",
+		"INSERT INTO fmspc_tcbs SELECT CAST(x'fffefd' AS TEXT), type,"
+		" version, update_type, tcbinfo FROM fmspc_tcbs",
+		"INSERT INTO fmspc_tcbs SELECT '00606A000000', 1, 4, 'EARLY',"
+		" zeroblob(5000000)",
+		"INSERT INTO enclave_identities VALUES(3, -1, 'x', x'fffe')",
+		"INSERT INTO pck_crl VALUES('PLATFORM', zeroblob(70000))",
+		"INSERT INTO pcs_certificates(id, cert) VALUES(4, x'ff25')",
+		"CREATE TABLE appraisal_policies(id, type, fmspc, is_default,"
+		" policy)",
+		"INSERT INTO appraisal_policies VALUES('', 0,"
+		" CAST(x'ff' AS TEXT), 'x', x'ffff')",
+	};
+	struct sim_platform p = sim_platform(platforms[1]);
+	size_t i;
+
+	fill();
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		sql(odd[i]);
+	house_fresh(&h, NULL);
+	expect_run(import(), 1,
+	    "2 platforms, 6 objects and 0 appraisal policies taken, 8 left");
+	sim_down(h.sim);
+	(void)held(keep_text(house_pckcert(&p, 1)));
+	sim_up(h.sim);
+}
+END_TEST
+
+/* Another process has it open, in the midst of writing. */
+START_TEST(test_a_database_in_use)
+{
+	fill();
+	house_fresh(&h, NULL);
+	sql("PRAGMA journal_mode=WAL; BEGIN IMMEDIATE;"
+	    " DELETE FROM platforms; DELETE FROM enclave_identities");
+	expect_run(import(), 0, "2 platforms, 6 objects");
+	sql("COMMIT");
+	expect_run(import(), 0, "0 platforms, 3 objects");
+}
+END_TEST
+
+/* Who registered and could not be served yet goes on waiting. */
+START_TEST(test_the_queue_moves_in)
+{
+	struct house_opts offline = { .mode = "offline" };
+	struct sim_platform p = sim_platform(platforms[0]);
+	struct edge_reply r;
+	char ppid[769];
+
+	sim_enc_ppid(&p, 1, ppid);
+	sql("CREATE TABLE platforms_registered(qe_id, pce_id, cpu_svn, pce_svn,"
+	    " enc_ppid, platform_manifest, state INTEGER)");
+	/* 0 NEW, 9 DELETED (caching-and-selection 5) */
+	sql(keep_printf("INSERT INTO platforms_registered VALUES"
+			"('%s','%s','%s','%s','%s','',0),"
+			"('%032d','0000','%s','%s','%s','',9),"
+			"('%032d','0000','short','%s','%s','',0)",
+	    p.qe_id, p.pce_id, p.cpu_svn, p.pce_svn, ppid, 1, p.cpu_svn,
+	    p.pce_svn, ppid, 2, p.pce_svn, ppid));
+	house_fresh(&h, &offline);
+	expect_run(import(), 1, "1 registrations wait");
+	r = keep(house_admin(&h, "GET", S4 "platforms?peek=1", NULL));
+	ck_assert_ptr_nonnull(strstr(r.body, p.qe_id));
+	ck_assert_ptr_nonnull(strstr(r.body, p.cpu_svn));
+	ck_assert_ptr_null(strstr(r.body, keep_printf("%032d", 1)));
+	ck_assert_ptr_null(strstr(r.body, keep_printf("%032d", 2)));
+}
+END_TEST
+
 START_TEST(test_no_such_database)
 {
 	sql("DROP TABLE platforms");
@@ -380,6 +460,9 @@ fill_suite(Suite *s)
 	tcase_set_timeout(moved, 60);
 	tcase_add_test(moved, test_a_database_moves_in);
 	tcase_add_test(moved, test_what_was_altered_stays_outside);
+	tcase_add_test(moved, test_odd_rows_stay_outside);
+	tcase_add_test(moved, test_a_database_in_use);
+	tcase_add_test(moved, test_the_queue_moves_in);
 	tcase_add_test(moved, test_no_such_database);
 	suite_add_tcase(s, moved);
 	tcase_add_test(set, test_settings_are_translated);
