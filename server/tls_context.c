@@ -4,6 +4,7 @@
  */
 #include "server/edge.h"
 
+#include "config/base/clock.h"
 #include "config/base/must.h"
 
 #include <openssl/err.h>
@@ -71,6 +72,22 @@ context_settle(SSL_CTX *ctx)
 	SSL_CTX_set_alpn_select_cb(ctx, alpn_select, NULL);
 }
 
+/* CRLs lie among the CAs: where there is one, there is one of each CA. */
+static bool
+has_crl(SSL_CTX *ctx)
+{
+	STACK_OF(X509_OBJECT) *all =
+	    X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+	int i;
+
+	for (i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		if (X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(all, i)) !=
+		    NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Optional: a client without a certificate is as welcome as before. */
 static enum err
 client_ca(SSL_CTX *ctx, const char *file, struct why *why)
@@ -81,6 +98,9 @@ client_ca(SSL_CTX *ctx, const char *file, struct why *why)
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return tls_why(why, "client_ca", file);
 	}
+	if (has_crl(ctx))
+		must(X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
+			 X509_V_FLAG_CRL_CHECK) == 1);
 	SSL_CTX_set_client_CA_list(ctx, names);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	return ERR_OK;
@@ -256,6 +276,16 @@ name_in(X509 *x, const struct config_list *l)
 	return NULL;
 }
 
+/*
+ * It was valid when it was shown, but a connection, and the sessions resumed
+ * from its ticket, may go on for longer than it.
+ */
+static bool
+certificate_holds(X509 *x, time_t now)
+{
+	return X509_cmp_time(X509_get0_notAfter(x), &now) > 0;
+}
+
 bool
 tls_client(const struct conn *c, const struct config_listen *l,
     struct token_grant *out)
@@ -263,7 +293,8 @@ tls_client(const struct conn *c, const struct config_listen *l,
 	X509 *x = c->ssl == NULL ? NULL : SSL_get0_peer_certificate(c->ssl);
 	const char *name;
 
-	if (x == NULL || SSL_get_verify_result(c->ssl) != X509_V_OK)
+	if (x == NULL || SSL_get_verify_result(c->ssl) != X509_V_OK ||
+	    !certificate_holds(x, clock_now()))
 		return false;
 	if ((name = name_in(x, &l->tls_admins)) != NULL)
 		*out = (struct token_grant){ ROLE_ADMIN | ROLE_USER, name };

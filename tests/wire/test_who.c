@@ -4,12 +4,14 @@
  */
 #include "config/base/clock.h"
 #include "config/base/metric.h"
+#include "config/base/must.h"
 #include "server/failures.h"
 #include "tests/kit/edge.h"
 #include "tests/kit/run.h"
 
 #include <check.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +198,62 @@ START_TEST(test_a_client_is_known_by_its_certificate)
 }
 END_TEST
 
+/* The CA is "two" alone, and has a CRL. */
+static void
+start_with_crl(const char *crl)
+{
+	char more[512];
+
+	snprintf(more, sizeof(more),
+	    ",\"client_ca\":\"%s\",\"admins\":[\"two\"]", run_path(crl));
+	start(more);
+}
+
+START_TEST(test_a_revoked_certificate_is_refused)
+{
+	start_with_crl("two.revoked");
+	show("two");
+	ck_assert_int_eq(ask(ADMIN "\r\n"), 0);
+	ck_assert_uint_eq(metric_get(M_TLS_FAILED), 1);
+	edge_stop(&edge);
+	start_with_crl("two.spared");
+	ck_assert_int_eq(ask(ADMIN "\r\n"), 200);
+}
+END_TEST
+
+START_TEST(test_a_crl_that_has_ended_spares_nobody)
+{
+	start_with_crl("two.ended");
+	show("two");
+	ck_assert_int_eq(ask(ADMIN "\r\n"), 0);
+}
+END_TEST
+
+/* Neither an open connection nor a resumed session outlives it. */
+START_TEST(test_a_certificate_ends_while_it_is_used)
+{
+	struct edge_reply r;
+	SSL *ssl;
+	int fd;
+
+	start_with_clients();
+	show("two");
+	fd = edge_open(edge.port);
+	ck_assert_ptr_nonnull(ssl = edge_tls(fd, ctx));
+	edge_tls_send(ssl, ADMIN "\r\n");
+	edge_tls_read(ssl, &r);
+	ck_assert_int_eq(r.status, 200);
+	edge_reply_free(&r);
+	clock_offset_set(2 * 86400); /* it is valid for one day */
+	edge_tls_send(ssl, ADMIN "\r\n");
+	edge_tls_read(ssl, &r);
+	ck_assert_int_eq(r.status, 401);
+	edge_reply_free(&r);
+	SSL_free(ssl);
+	close(fd);
+}
+END_TEST
+
 /* A listener's names and routes go with it; its connections may stay. */
 START_TEST(test_a_listener_that_is_gone_knows_nobody)
 {
@@ -302,6 +360,43 @@ join(const char *to, const char *a, const char *b)
 	buf_free(&all);
 }
 
+/* "two" and a CRL of its own, which holds this serial number. */
+static void
+crl_make(const char *to, long serial, int ends_in_s)
+{
+	BIO *pem = BIO_new_file(run_path("two.pem"), "r"),
+	    *key = BIO_new_file(run_path("two.key"), "r");
+	X509 *x = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+	EVP_PKEY *k = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+	X509_REVOKED *row = X509_REVOKED_new();
+	ASN1_INTEGER *number = ASN1_INTEGER_new();
+	ASN1_TIME *at = X509_gmtime_adj(NULL, -1000);
+	X509_CRL *crl = X509_CRL_new();
+	BIO *out = BIO_new_file(run_path(to), "w");
+
+	must(x != NULL && k != NULL && out != NULL);
+	must(ASN1_INTEGER_set(number, serial) == 1 &&
+	     X509_REVOKED_set_serialNumber(row, number) == 1 &&
+	     X509_REVOKED_set_revocationDate(row, at) == 1);
+	must(X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+	     X509_CRL_set_issuer_name(crl, X509_get_subject_name(x)) == 1 &&
+	     X509_CRL_set1_lastUpdate(crl, at) == 1);
+	must(X509_gmtime_adj(at, ends_in_s) != NULL &&
+	     X509_CRL_set1_nextUpdate(crl, at) == 1 &&
+	     X509_CRL_add0_revoked(crl, row) == 1 &&
+	     X509_CRL_sign(crl, k, EVP_sha256()) > 0);
+	must(PEM_write_bio_X509(out, x) == 1 &&
+	     PEM_write_bio_X509_CRL(out, crl) == 1);
+	ASN1_INTEGER_free(number);
+	ASN1_TIME_free(at);
+	X509_CRL_free(crl);
+	X509_free(x);
+	EVP_PKEY_free(k);
+	BIO_free(pem);
+	BIO_free(key);
+	BIO_free(out);
+}
+
 static void
 certificates_make(void)
 {
@@ -313,6 +408,9 @@ certificates_make(void)
 	join("three.both", "three.pem", "three.key");
 	join("clients", "two.pem", "three.pem");
 	join("clients", "clients", "four.pem");
+	crl_make("two.revoked", 1, 1000);
+	crl_make("two.spared", 2, 1000);
+	crl_make("two.ended", 2, -500);
 }
 
 int
@@ -331,6 +429,9 @@ main(void)
 	tcase_add_test(tc, test_each_name_has_its_certificate);
 	tcase_add_test(tc, test_a_further_certificate_has_to_be_good);
 	tcase_add_test(tc, test_a_client_is_known_by_its_certificate);
+	tcase_add_test(tc, test_a_revoked_certificate_is_refused);
+	tcase_add_test(tc, test_a_crl_that_has_ended_spares_nobody);
+	tcase_add_test(tc, test_a_certificate_ends_while_it_is_used);
 	tcase_add_test(tc, test_a_listener_that_is_gone_knows_nobody);
 	tcase_add_test(tc, test_without_client_ca_certificates_say_nothing);
 	tcase_add_test(tc, test_who_guesses_has_to_wait);
