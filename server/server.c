@@ -242,6 +242,7 @@ server_prove(struct server *s, struct conn *c, struct config *config,
 
 	if (atomic_fetch_add(&s->n_proofs, 1) >= PROOFS_MAX) {
 		atomic_fetch_sub(&s->n_proofs, 1);
+		metric_inc(M_SHED_TOKEN);
 		return false;
 	}
 	p = xcalloc(1, sizeof(*p) + token.len);

@@ -258,6 +258,8 @@ START_TEST(test_guessed_tokens_hold_up_no_one)
 	ck_assert_uint_eq(metric_get(M_AUTH_FAILED) +
 			      metric_answered_get(ERR_SHED),
 	    GUESSES);
+	ck_assert_uint_eq(metric_get(M_SHED_TOKEN),
+	    metric_answered_get(ERR_SHED));
 	/* The right one still opens. */
 	ck_assert_int_eq(edge_ask(&edge, "GET /admin HTTP/1.1\r\n" HOST
 					 "admin-token: " EDGE_NAMED "\r\n\r\n"),
