@@ -191,7 +191,13 @@ report_chip(const struct cli *cli, const struct snp_report *r,
 				    "neither Milan, Genoa nor Turin");
 		return AMD_PRODUCT_N;
 	}
-	return product_of(cli, found);
+	found = product_of(cli, found);
+	if (found != AMD_PRODUCT_N && !amd_tcb_issued(found, r->reported_tcb)) {
+		(void)cli_fail(cli, "the report's REPORTED_TCB is no TCB of %s",
+		    amd_product_name(found));
+		return AMD_PRODUCT_N;
+	}
+	return found;
 }
 
 static int

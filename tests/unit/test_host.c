@@ -313,6 +313,10 @@ START_TEST(test_the_table_names_the_product)
 
 	report_make(raw, 2);
 	memset(raw + 0x1a0, 0xc2, 64);
+	path = report_file("turins", raw, SNP_REPORT_LEN);
+	check_run(add(path, "--json --product Milan"), 1,
+	    "REPORTED_TCB is no TCB of Milan");
+	memset(raw + 0x182, 0, 4);
 	path = report_file("bare", raw, SNP_REPORT_LEN);
 	check_run(add(path, "--json"), 1, "cannot tell the product");
 	check_run(add(path, "--json --product Milan"), 0, "\"Milan\"");
@@ -356,6 +360,10 @@ START_TEST(test_what_is_no_row)
 	raw[0x48] = 1 << 2;
 	path = report_file("vlek", raw, SNP_REPORT_LEN);
 	check_run(add(path, "--json"), 0, "signed by a VLEK");
+	report_make(raw, 3);
+	raw[0x180 + 5] = 1;
+	path = report_file("tcb", raw, SNP_REPORT_LEN);
+	check_run(add(path, ""), 1, "REPORTED_TCB is no TCB of Turin");
 	report_make(raw, 3);
 	raw[0] = 1;
 	path = report_file("v1", raw, SNP_REPORT_LEN);
