@@ -298,6 +298,17 @@ for_kds(const struct req *r)
 	return r->route != NULL && r->route->serve == SERVE_KDS;
 }
 
+/*
+ * amd-kds 7: no error is kept by a cache on the way, that of a path or method
+ * which is not there neither.  Intel's clients know no such line.
+ */
+static bool
+no_store(const struct req *r)
+{
+	return r->route == NULL ||
+	       (r->route->serve & (SERVE_KDS | SERVE_THIM)) != 0;
+}
+
 static int
 status_of(const struct req *r, enum err e)
 {
@@ -322,7 +333,7 @@ reply_error(struct req *r, enum err e, const struct why *why,
 	buf_printf(&lines, "Larder-Reason: %s\r\n", err_token(e));
 	if (status == 503)
 		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
-	if (for_kds(r))
+	if (no_store(r))
 		buf_str(&lines, "Cache-Control: no-store\r\n");
 	if (extra != NULL)
 		buf_add(&lines, extra->p, extra->len);

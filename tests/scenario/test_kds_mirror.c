@@ -279,6 +279,7 @@ START_TEST(test_other_methods_are_not_allowed)
 		r = house_send(&h, methods[i], CHAIN, NULL, SPAN_NONE);
 		ck_assert_int_eq(r.status, 405);
 		expect_header(&r, "Allow", "GET, HEAD");
+		expect_header(&r, "Cache-Control", "no-store");
 		edge_reply_free(&r);
 	}
 	ck_assert_uint_eq(sim_count(h.sim, NULL), 0);

@@ -194,6 +194,7 @@ check_error(struct edge_reply r, int status, const char *code, const char *text)
 	ck_assert_msg(r.status == status, "%s%s", r.text, r.body);
 	expect_header(&r, "Content-Type", "application/json; charset=utf-8");
 	expect_header(&r, "Larder-Reason", code);
+	expect_header(&r, "Cache-Control", "no-store");
 	o = keep_json(json_loadb(r.body, r.len, JSON_REJECT_DUPLICATES, NULL));
 	ck_assert_ptr_nonnull(o);
 	ck_assert_uint_eq(json_object_size(o), 2);
