@@ -176,6 +176,8 @@ find_source(const struct callers *cs, bool v6, const unsigned char *addr)
 const struct caller *
 callers_find(const struct callers *cs, unsigned listener, const char *peer)
 {
+	/* So an IPv4 client comes to a socket of systemd's for both. */
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 	unsigned char addr[16];
 	struct match m;
 
@@ -185,7 +187,9 @@ callers_find(const struct callers *cs, unsigned listener, const char *peer)
 	if (inet_pton(AF_INET, peer, addr) == 1)
 		return find_source(cs, false, addr);
 	if (inet_pton(AF_INET6, peer, addr) == 1)
-		return find_source(cs, true, addr);
+		return memcmp(addr, mapped, sizeof(mapped)) == 0
+			   ? find_source(cs, false, addr + sizeof(mapped))
+			   : find_source(cs, true, addr);
 	if (match_read(peer, &m, NULL) == ERR_OK && m.kind == MATCH_UID)
 		return name_get(cs, name_uid(m.uid));
 	return NULL;
