@@ -16,6 +16,7 @@
  * Only the loop touches req and worker; only the judge has the unit between
  * judges_submit() and its message back.
  */
+#include "server/accept.h"
 #include "server/api.h"
 #include "server/jwt.h"
 #include "server/serve.h"
@@ -29,6 +30,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define WHERE      "POST /v1/verify"
 
 #define ROUNDS     4
 #define VEKS       2
@@ -151,7 +154,7 @@ static void
 reply_error(struct req *req, enum err e, const struct why *why,
     const struct unit *u)
 {
-	int status = e == ERR_PARAM ? 400 : 503;
+	int status = e == ERR_PARAM || e == ERR_MEDIA_TYPE ? err_http(e) : 503;
 	struct buf body = BUF_INIT, extra = BUF_INIT;
 
 	error_json(e, why, u, &body);
@@ -315,7 +318,7 @@ read_body(struct call *c)
 	struct span body = blob_span(c->body);
 	json_error_t error;
 
-	if (!c->json && !c->batch) {
+	if (!c->json) {
 		units_make(c, 1);
 		return question_read_raw(c->verifier, body, &c->query, c->now,
 		    &c->unit[0].question, &c->why);
@@ -323,7 +326,7 @@ read_body(struct call *c)
 	c->tree = json_loadb((const char *)body.p, body.len,
 	    JSON_REJECT_DUPLICATES, &error);
 	if (c->tree == NULL)
-		return why_set(&c->why, ERR_PARAM, "POST /v1/verify",
+		return why_set(&c->why, ERR_PARAM, WHERE,
 		    "not JSON: line %d: %s", error.line, error.text);
 	if (c->batch)
 		return read_batch(c);
@@ -513,7 +516,7 @@ unit_next(struct unit *u)
 	} else if (u->round < ROUNDS) {
 		fetch_start(u);
 	} else {
-		u->e = why_set(&u->why, ERR_NOT_CACHED, "POST /v1/verify",
+		u->e = why_set(&u->why, ERR_NOT_CACHED, WHERE,
 		    "collateral comes and goes");
 		unit_done(u);
 	}
@@ -562,37 +565,39 @@ call_read(struct msg *m)
 
 /* --- the request ------------------------------------------------------- */
 
-/* "application/json", with parameters or without. */
-static bool
-type_is(struct span type, const char *want)
+/*
+ * What would be passed over in silence is refused: a nonce beside a question
+ * in JSON, a demand that only JSON has, a name spelt wrong.  Who asks would
+ * take the verdict for one that heeds it.
+ */
+static enum err
+check_query(struct req *req, bool raw, struct why *why)
 {
-	struct span name;
+	static const char *const names[] = { "profile", "at", "nonce",
+		"update" };
+	const char *odd = req_query_odd(req, names,
+	    raw ? sizeof(names) / sizeof(names[0]) : 0);
 
-	if (span_until(&type, ';', &name) != ERR_OK)
-		name = type;
-	while (name.len > 0 && name.p[name.len - 1] == ' ')
-		name.len--;
-	return span_eq_nocase(name, want);
+	if (odd == NULL)
+		return ERR_OK;
+	return why_set(why, ERR_PARAM, WHERE, "%.80s: %s", odd,
+	    raw ? "unknown in the query, or there twice"
+		: "belongs into the JSON, not into the query");
 }
 
-/* Some item of Accept is the token's type. */
-static bool
-accepts_jwt(struct span accept)
+/* Without a type the body is the evidence (RFC 9110 8.3). */
+static enum err
+check_type(struct req *req, bool batch, bool *json, struct why *why)
 {
-	struct span item;
-	bool last = false;
+	struct span type = req_header(req, "Content-Type");
 
-	while (!last) {
-		if (span_until(&accept, ',', &item) != ERR_OK) {
-			item = accept;
-			last = true;
-		}
-		while (item.len > 0 && item.p[0] == ' ')
-			item = span_of(item.p + 1, item.len - 1);
-		if (type_is(item, JWT_TYPE))
-			return true;
-	}
-	return false;
+	*json = batch || type_is(type, "application/json");
+	if (type.len == 0 || type_is(type, "application/json") ||
+	    (!batch && type_is(type, "application/octet-stream")))
+		return ERR_OK;
+	return why_set(why, ERR_MEDIA_TYPE, WHERE, "Content-Type: not %s",
+	    batch ? "application/json"
+		  : "application/octet-stream or application/json");
 }
 
 static char *
@@ -621,8 +626,8 @@ call_new(struct req *req)
 	c->storage = worker_storage(w);
 	c->snap = snap_ref(worker_snap(w));
 	c->body = blob_ref(req_body(req));
-	c->json = type_is(req_header(req, "Content-Type"), "application/json");
-	c->jwt = accepts_jwt(req_header(req, "Accept"));
+	c->jwt = accept_prefers(req_header(req, "Accept"), JWT_TYPE,
+	    "application/json");
 	c->query.profile = query_dup(req, "profile");
 	c->query.at = query_dup(req, "at");
 	c->query.nonce = query_dup(req, "nonce");
@@ -634,10 +639,19 @@ call_new(struct req *req)
 static void
 call_start(struct req *req, bool batch)
 {
-	struct call *c = call_new(req);
 	struct why why = { 0 };
+	struct call *c;
+	bool json;
+	enum err e;
 
+	if ((e = check_type(req, batch, &json, &why)) != ERR_OK ||
+	    (e = check_query(req, !json, &why)) != ERR_OK) {
+		reply_error(req, e, &why, NULL);
+		return;
+	}
+	c = call_new(req);
 	c->batch = batch;
+	c->json = json;
 	/* The listener's address lives as long as the verifier's config. */
 	if (req_listener(req) < c->verifier->config->n_listen)
 		c->listen =
@@ -645,7 +659,7 @@ call_start(struct req *req, bool batch)
 	if (judges_submit(c->judges, &c->job))
 		return;
 	metric_inc(M_SHED_VERIFY);
-	(void)why_set(&why, ERR_SHED, "POST /v1/verify", "the queue is full");
+	(void)why_set(&why, ERR_SHED, WHERE, "the queue is full");
 	reply_err(req, ERR_SHED, &why);
 	call_free(c);
 }

@@ -41,6 +41,8 @@ struct span req_query_raw(const struct req *);
  * remembered and answered by the route before the handler runs. */
 const char *req_query(struct req *, const char *name);
 bool req_query_has(struct req *, const char *name);
+/* The first parameter that is none of these or comes again; NULL: none. */
+const char *req_query_odd(struct req *, const char *const *names, size_t n);
 /* The value of a header, name compared without case; SPAN_NONE if absent. */
 struct span req_header(const struct req *, const char *name);
 /* The body; a reference is the caller's to take with blob_ref. */

@@ -154,3 +154,19 @@ query_get(const struct query *q, const char *name)
 	}
 	return NULL;
 }
+
+const char *
+query_odd(const struct query *q, const char *const *names, size_t n)
+{
+	unsigned i;
+	size_t k;
+
+	for (i = 0; i < q->n; i++) {
+		for (k = 0; k < n; k++)
+			if (strcmp(q->param[i].name, names[k]) == 0)
+				break;
+		if (k == n || query_get(q, names[k]) != q->param[i].value)
+			return q->param[i].name;
+	}
+	return NULL;
+}

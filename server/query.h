@@ -38,5 +38,10 @@ struct query {
 void query_split(struct span raw, char *room, struct query *out);
 /* The first value; NULL when absent. Names are compared exactly. */
 const char *query_get(const struct query *, const char *name);
+/*
+ * The first name that is none of these, or is there again; NULL: no such one.
+ * Where n is less than QUERY_PARAMS, one that was ignored is not missed.
+ */
+const char *query_odd(const struct query *, const char *const *names, size_t n);
 
 #endif

@@ -31,6 +31,7 @@ static const struct {
 	{ 412, "Precondition Failed" },
 	{ 413, "Content Too Large" },
 	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
 	{ 428, "Precondition Required" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 460, "Integrity Error" },

@@ -68,6 +68,12 @@ req_query(struct req *r, const char *name)
 	return query_get(req_params(r), name);
 }
 
+const char *
+req_query_odd(struct req *r, const char *const *names, size_t n)
+{
+	return query_odd(req_params(r), names, n);
+}
+
 bool
 req_query_has(struct req *r, const char *name)
 {

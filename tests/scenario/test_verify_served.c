@@ -278,6 +278,94 @@ START_TEST(test_token_says_what_the_verdict_says)
 }
 END_TEST
 
+static const struct {
+	const char *target, *headers, *body; /* body NULL: the quote */
+	int status;
+	const char *names; /* in the text of the error; "" for a verdict */
+} asked[] = {
+	{ "", "", NULL, 200, "" },
+	{ "", "Content-Type: application/octet-stream\r\n", NULL, 200, "" },
+	{ "", "Content-Type: Application/Octet-Stream; a=b\r\n", NULL, 200,
+	    "" },
+	{ "?at=1700000000&update=early", "", NULL, 200, "" },
+	/* What nobody reads. */
+	{ "?nonse=0001020304050607", "", NULL, 400, "nonse" },
+	{ "?runtime_data=AAAA", "", NULL, 400, "runtime_data" },
+	{ "?at=1700000000&at=1", "", NULL, 400, "at:" },
+	{ "?%ff%00=1", "", NULL, 400, "" },
+	{ "?%ff=1", "", NULL, 400, "?" },
+	{ "?profile=strict", "Content-Type: application/json\r\n",
+	    "{\"evidence\":\"AAAA\"}", 400, "profile" },
+	{ "/batch?nonce=0001020304050607", "Content-Type: application/json\r\n",
+	    "{\"items\":[{\"evidence\":\"AAAA\"}]}", 400, "nonce" },
+	/* And types that nobody reads. */
+	{ "", "Content-Type: text/plain\r\n", NULL, 415, "octet-stream" },
+	{ "", "Content-Type: application/x-www-form-urlencoded\r\n", NULL, 415,
+	    "octet-stream" },
+	{ "", "Content-Type: text/json\r\n", "{\"evidence\":\"AAAA\"}", 415,
+	    "json" },
+	{ "/batch", "Content-Type: application/octet-stream\r\n", NULL, 415,
+	    "json" },
+	{ "/batch", "", "{\"items\":[{\"evidence\":\"AAAA\"}]}", 200, "" },
+};
+
+START_TEST(test_what_would_be_passed_over_is_refused)
+{
+	struct blob *quote = quote_of_platform();
+	char target[100];
+	struct edge_reply r;
+	size_t i;
+	json_t *j;
+
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		snprintf(target, sizeof(target), "/v1/verify%s",
+		    asked[i].target);
+		r = house_send(&house, "POST", target, asked[i].headers,
+		    asked[i].body == NULL ? blob_span(quote)
+					  : span_str(asked[i].body));
+		ck_assert_msg(r.status == asked[i].status, "%s %s: %d %s",
+		    target, asked[i].headers, r.status, r.body);
+		j = json_loadb(r.body, r.len, 0, NULL);
+		if (*asked[i].names != '\0')
+			ck_assert_msg(strstr(word(j, "text"), asked[i].names) !=
+					  NULL,
+			    "%s: %s", target, r.body);
+		json_decref(j);
+		edge_reply_free(&r);
+	}
+	blob_unref(quote);
+}
+END_TEST
+
+static const struct {
+	const char *accept, *type;
+} wanted[] = {
+	{ "*/*", "application/json" },
+	{ "application/jwt;q=0", "application/json" },
+	{ "application/json, application/jwt;q=0.5", "application/json" },
+	{ "application/json;q=0.5, application/jwt", "application/jwt" },
+};
+
+START_TEST(test_the_form_that_is_wanted_more)
+{
+	struct blob *quote = quote_of_platform();
+	struct edge_reply r;
+	char line[100];
+	size_t i;
+
+	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		snprintf(line, sizeof(line), "Accept: %s\r\n",
+		    wanted[i].accept);
+		r = house_send(&house, "POST", "/v1/verify", line,
+		    blob_span(quote));
+		ck_assert_int_eq(r.status, 200);
+		expect_header(&r, "Content-Type", wanted[i].type);
+		edge_reply_free(&r);
+	}
+	blob_unref(quote);
+}
+END_TEST
+
 /* A rejection is signed, too; and the longest nonce comes back. */
 START_TEST(test_rejection_is_signed)
 {
@@ -396,6 +484,8 @@ main(void)
 	    AMD_PRODUCT_N);
 	tcase_add_test(tc, test_reports_whose_key_cannot_be_had);
 	tcase_add_test(tc, test_token_says_what_the_verdict_says);
+	tcase_add_test(tc, test_what_would_be_passed_over_is_refused);
+	tcase_add_test(tc, test_the_form_that_is_wanted_more);
 	tcase_add_test(tc, test_rejection_is_signed);
 	tcase_add_loop_test(tc, test_deep_runtime_data, 0, 3);
 	tcase_add_test(tc, test_rotation_under_virtual_time);

@@ -204,6 +204,38 @@ START_TEST(test_parameters_after_the_32nd_are_ignored)
 }
 END_TEST
 
+static const struct {
+	const char *raw, *odd; /* NULL: none */
+} odds[] = {
+	{ "", NULL },
+	{ "at=1&nonce=2", NULL },
+	{ "nonce=", NULL },
+	{ "at=1&at=1", "at" },
+	{ "at=1&colour=2&at=3", "colour" },
+	{ "At=1", "At" },
+	{ "a%74=1&at=2", "at" },
+	{ "=1", NULL },
+};
+
+START_TEST(test_a_name_that_is_none_or_comes_again)
+{
+	static const char *const names[] = { "at", "nonce" };
+	struct span raw = span_str(odds[_i].raw);
+	char room[64];
+	struct query q;
+	const char *odd;
+
+	query_split(raw, room, &q);
+	odd = query_odd(&q, names, 2);
+	if (odds[_i].odd == NULL)
+		ck_assert_ptr_null(odd);
+	else
+		ck_assert_str_eq(odd, odds[_i].odd);
+	/* Where none is known, any is odd. */
+	ck_assert((query_odd(&q, NULL, 0) == NULL) == (q.n == 0));
+}
+END_TEST
+
 static void
 suite_fill(TCase *tc)
 {
@@ -213,6 +245,8 @@ suite_fill(TCase *tc)
 	tcase_add_loop_test(tc, test_escapes_are_checked, 0, N(checks));
 	tcase_add_loop_test(tc, test_query, 0, N(queries));
 	tcase_add_test(tc, test_no_query_is_an_empty_one);
+	tcase_add_loop_test(tc, test_a_name_that_is_none_or_comes_again, 0,
+	    N(odds));
 	tcase_add_test(tc, test_parameters_after_the_32nd_are_ignored);
 }
 
