@@ -333,6 +333,8 @@ verify_run(const struct run_world *w, const struct question *ask,
 						  : &ask->profile->require,
 		    &ask->require },
 		.at = ask->at,
+		.origin.profile =
+		    ask->profile == NULL ? NULL : ask->profile->name,
 	};
 	struct run r = { w, ask, &evidence, &a, out, "" };
 	struct require baseline;

@@ -288,6 +288,7 @@ write_head(struct jwrite *w, const struct verdict *v)
 	text_list(w, "advisories", v->intel.n_advisories,
 	    v->intel.advisories == NULL ? none : v->intel.advisories);
 	write_reasons(w, &v->reasons);
+	jw_text(w, "profile", v->origin.profile);
 	jw_time(w, "checked_at", v->at);
 	if (v->has_time) {
 		jw_time(w, "valid_from", v->valid_from);

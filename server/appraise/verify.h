@@ -19,6 +19,7 @@
 struct origin {
 	const char *source; /* "cache", "attached", a folder; NULL: not told */
 	const char *baseline; /* what chose Intel's documents, or NULL */
+	const char *profile;  /* the named demands that stood, or NULL */
 };
 
 struct appraisal { /* all borrowed */

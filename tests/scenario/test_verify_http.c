@@ -495,6 +495,8 @@ profile_write(const char *dir, const char *name, const char *text)
 	return xstrdup(path);
 }
 
+static const char *stood = ""; /* the profile of questions that name none */
+
 /* The first reason's check of the case's verdict under these members. */
 static const char *
 verdict_under(const struct vcase *c, const char *profile, const char *require)
@@ -508,6 +510,8 @@ verdict_under(const struct vcase *c, const char *profile, const char *require)
 		json_object_set_new(q, "requirements",
 		    json_loads(require, 0, NULL));
 	v = ask(q);
+	/* Who is given the verdict can see whose demands it met. */
+	ck_assert_str_eq(word(v, "profile"), profile == NULL ? stood : profile);
 	snprintf(said, sizeof(said), "%s",
 	    strcmp(word(v, "verdict"), "accepted") == 0 ? "accepted"
 							: first_reason(v));
@@ -529,6 +533,7 @@ START_TEST(test_a_profile_can_only_be_tightened)
 	snprintf(more, sizeof(more),
 	    ",\"verify\":{\"profiles\":\"%s\",\"profile\":\"strict\"}", dir);
 	house_of_cases(more);
+	stood = "strict";
 	vcase_synthetic("sgx/synthetic/s002.json", &sw);
 	vcase_synthetic("sgx/synthetic/s004.json", &old);
 	/* None named: the one that stands then, whatever is asked for. */
@@ -547,6 +552,7 @@ START_TEST(test_a_profile_can_only_be_tightened)
 	house_over();
 	/* Without profiles a caller may loosen what is only a default. */
 	house_of_cases("");
+	stood = "";
 	ck_assert_str_eq(verdict_under(&old, NULL, NULL), "tcb_status");
 	ck_assert_str_eq(verdict_under(&old, NULL,
 			     "{\"tcb_status\":[\"OutOfDate\"]}"),
