@@ -132,5 +132,8 @@ bool baseline_news(const struct storage *, const struct coll_key *, enum err);
  * another number: it is kept under its own. */
 void baseline_retain(struct storage *, struct coll *old,
     const struct coll *next);
+/* And what is held under its number is superfluous under a name as well: after
+ * it has been compared with that. */
+void baseline_release(struct storage *, const struct coll *next);
 
 #endif

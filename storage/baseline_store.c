@@ -338,14 +338,25 @@ retain(struct storage *st, const struct coll *old)
 	coll_unref(map_put(st->hot, span_str(c->key.text), c));
 }
 
-/* What is held under its number is superfluous under a name as well. */
-static void
-retain_not(struct storage *st, const struct coll *next)
+/* Of a kind that has numbers, and held by a name. */
+static bool
+is_named(const struct coll *c)
 {
-	struct coll_key key =
-	    key_version_as(&next->key, UPDATE_NUMBER, next->eval_num);
-	const struct coll *held = hot_get(st, &key);
+	return (c->key.kind == COLL_TCBINFO || c->key.kind == COLL_IDENTITY) &&
+	       c->key.api == 4 && c->key.update != UPDATE_NUMBER &&
+	       c->eval_num != 0;
+}
 
+void
+baseline_release(struct storage *st, const struct coll *next)
+{
+	const struct coll *held;
+	struct coll_key key;
+
+	if (!is_named(next))
+		return;
+	key = key_version_as(&next->key, UPDATE_NUMBER, next->eval_num);
+	held = hot_get(st, &key);
 	if (held == NULL || held->next_update > next->next_update)
 		return;
 	object_end(st, key.text, ERR_OLDER);
@@ -355,14 +366,8 @@ retain_not(struct storage *st, const struct coll *next)
 void
 baseline_retain(struct storage *st, struct coll *old, const struct coll *next)
 {
-	if ((next->key.kind != COLL_TCBINFO &&
-		next->key.kind != COLL_IDENTITY) ||
-	    next->key.api != 4 || next->key.update == UPDATE_NUMBER ||
-	    next->eval_num == 0)
-		return;
-	if (old != NULL && old->eval_num != next->eval_num)
+	if (is_named(next) && old != NULL && old->eval_num != next->eval_num)
 		retain(st, old);
-	retain_not(st, next);
 }
 
 /* --- in time ---------------------------------------------------------- */

@@ -295,6 +295,7 @@ hot_take(struct storage *st, struct coll *c, struct why *why)
 	old = map_put(st->hot, span_str(c->key.text), c);
 	metric_inc(M_ADMITTED);
 	watch_admitted(st, old, c);
+	baseline_release(st, c);
 	attempt_succeeded(st, c->key.text);
 	root_seen(st, c);
 	switch (c->key.kind) {
