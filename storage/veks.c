@@ -116,9 +116,32 @@ used_cmp(const void *a, const void *b)
 	       (x->used_at_ms > y->used_at_ms);
 }
 
+/* The TCB that the configuration says this chip has. */
+static bool
+host_has(const struct config *c, const struct vek_held *v, struct span hwid)
+{
+	char chip[2 * AMD_HWID_MAX + 1], tcb[17];
+	const struct config_host *h;
+	size_t i, k;
+
+	hex_lower(hwid, chip);
+	amd_tcb_write(v->tcb, tcb);
+	for (i = 0; i < c->n_hosts; i++) {
+		h = &c->hosts[i];
+		if (h->product == NULL || strcmp(h->tcb, tcb) != 0 ||
+		    strcmp(h->product, amd_product_name(v->product)) != 0)
+			continue;
+		for (k = 0; k < h->chip_id.n; k++)
+			if (strcmp(h->chip_id.v[k], chip) == 0)
+				return true;
+	}
+	return false;
+}
+
 /*
  * Anybody can make AMD sign any TCB of a chip whose id he knows (amd-kds
- * 2.6).  What was written just now stays.
+ * 2.6).  What was written just now stays, and what guests of this chip are
+ * given: it must not have to be asked for again because others asked much.
  */
 static enum err
 chip_trim(struct storage *st, const struct coll_key *newest, struct why *why)
@@ -135,6 +158,8 @@ chip_trim(struct storage *st, const struct coll_key *newest, struct why *why)
 		if (v[i].product == newest->product &&
 		    memcmp(v[i].tcb.b, newest->tcb.b, sizeof(v[i].tcb.b)) == 0)
 			v[i].used_at_ms = INT64_MAX;
+		else if (host_has(st->config, &v[i], hwid))
+			v[i].used_at_ms = INT64_MAX - 1;
 	if (n > max)
 		qsort(v, n, sizeof(*v), used_cmp);
 	for (i = max; i < n && e == ERR_OK; i++) {

@@ -851,6 +851,45 @@ START_TEST(test_a_tampered_row_is_not_served)
 END_TEST
 
 /* amd-kds 2.6: a flood of TCBs does not push out the one in use. */
+/* Whoever makes AMD sign one TCB after the other for a chip that he knows does
+ * not take away what the chip's guests are given. */
+START_TEST(test_the_tcb_of_a_row_of_hosts_outlives_a_flood)
+{
+	struct pki_vek own = kit_vcek_spec(AMD_MILAN, 1, 0), spec = own;
+	char hex[2 * AMD_HWID_MAX + 1], tcb[17], *settings;
+	unsigned i;
+
+	hex_lower(span_of(own.hwid, AMD_HWID_MAX), hex);
+	amd_tcb_write(amd_tcb_of(AMD_MILAN, own.spl), tcb);
+	ck_assert_int_gt(
+	    asprintf(&settings,
+		"\"cache\":{\"tcbs_per_chip\":4},\"hosts\":[{\"match\":"
+		"[\"10.0.0.1\"],\"product\":\"Milan\",\"chip_id\":[\"%s\"],"
+		"\"tcb\":\"%s\"}]",
+		hex, tcb),
+	    0);
+	kit_close(&kit);
+	kit_config(&kit, settings);
+	free(settings);
+	ck_assert_int_eq(kit_open(&kit), ERR_OK);
+	kit_amd_chain_ok(&kit, AMD_MILAN, AMD_VCEK);
+	for (i = 0; i < 12; i++) {
+		spec.spl.ucode = (uint8_t)i;
+		kit_clock(&kit, 10 * (int64_t)i);
+		ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
+		ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	}
+	ck_assert_int_eq(kit_veks(&kit, span_of(own.hwid, AMD_HWID_MAX)),
+	    ERR_OK);
+	ck_assert_uint_eq(kit.n, 4);
+	ck_assert_int_eq(kit.veks[0].tcb.b[7], 11);
+	ck_assert_int_eq(vek(&own), ERR_OK);
+	/* any other of the first is gone */
+	spec.spl.ucode = 1;
+	ck_assert_int_eq(vek(&spec), ERR_NOT_CACHED);
+}
+END_TEST
+
 START_TEST(test_a_chip_keeps_so_many_tcbs_and_the_used_one)
 {
 	struct pki_vek used = kit_vcek_spec(AMD_MILAN, 1, 0), spec = used;
@@ -1203,6 +1242,7 @@ suite(void)
 	tcase_add_test(t, test_use_is_remembered);
 	tcase_add_loop_test(t, test_a_tampered_row_is_not_served, 0, 3);
 	tcase_add_test(t, test_a_chip_keeps_so_many_tcbs_and_the_used_one);
+	tcase_add_test(t, test_the_tcb_of_a_row_of_hosts_outlives_a_flood);
 	tcase_add_test(t, test_vceks_are_so_many_in_all_and_the_used_ones);
 	tcase_add_test(t, test_memory_is_bounded);
 	tcase_add_test(t, test_a_start_looks_at_no_key);
