@@ -123,7 +123,9 @@ part(json_t *o, const char *name)
 static json_t *
 tls_of(const char *file)
 {
-	char *dir = xstrdup(file), *slash;
+	/* larderd starts in another folder than this. */
+	char *real = realpath(file, NULL);
+	char *dir = xstrdup(real == NULL ? file : real), *slash;
 	struct buf cert = BUF_INIT, key = BUF_INIT;
 	json_t *o;
 	int up;
@@ -141,14 +143,32 @@ tls_of(const char *file)
 	buf_free(&cert);
 	buf_free(&key);
 	free(dir);
+	free(real);
 	return o;
+}
+
+/*
+ * PCCS takes a number, or a string that is one.  What is no port makes an
+ * address that is refused as such.
+ */
+static void
+port_of(const struct settings *s, struct buf *out)
+{
+	const json_t *port = json_object_get(s->in, "HTTPS_PORT");
+
+	if (json_is_integer(port))
+		buf_printf(out, "%" JSON_INTEGER_FORMAT,
+		    json_integer_value(port));
+	else if (port == NULL)
+		buf_str(out, "8081");
+	else
+		buf_str(out, json_is_string(port) ? json_string_value(port)
+						  : "HTTPS_PORT");
 }
 
 static void
 take_listen(struct settings *s)
 {
-	json_int_t port =
-	    json_integer_value(json_object_get(s->in, "HTTPS_PORT"));
 	const char *hosts = text_at(s->in, "hosts");
 	bool six;
 	struct buf at = BUF_INIT;
@@ -157,8 +177,8 @@ take_listen(struct settings *s)
 	if (hosts == NULL || strcmp(hosts, "localhost") == 0)
 		hosts = "127.0.0.1";
 	six = strchr(hosts, ':') != NULL;
-	buf_printf(&at, "%s%s%s:%d", six ? "[" : "", hosts, six ? "]" : "",
-	    port > 0 && port <= 65535 ? (int)port : 8081);
+	buf_printf(&at, "%s%s%s:", six ? "[" : "", hosts, six ? "]" : "");
+	port_of(s, &at);
 	listener = json_pack("{s:s%, s:[s, s, s], s:o}", "address", at.p,
 	    at.len, "serve", "pccs", "ops", "admin", "tls",
 	    tls_of(s->cli->argv[0]));

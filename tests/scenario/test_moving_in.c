@@ -447,6 +447,58 @@ START_TEST(test_settings_that_cannot_be_taken)
 	    "cannot be taken over");
 	expect_run(translate("{\"AdminTokenHash\": \"12\"}"), 1,
 	    "cannot be taken over");
+	expect_run(translate("{\"HTTPS_PORT\": 70000}"), 1, "address");
+	expect_run(translate("{\"HTTPS_PORT\": \"https\"}"), 1, "address");
+	expect_run(translate("{\"HTTPS_PORT\": null}"), 1, "address");
+	expect_run(translate("{\"HTTPS_PORT\": \"8443\"}"), 0,
+	    "127.0.0.1:8443");
+}
+END_TEST
+
+/* As Intel ships it: the comments hold a whole section for MySQL. */
+START_TEST(test_settings_as_shipped)
+{
+	static const char shipped[] =
+	    "{\n"
+	    "    \"HTTPS_PORT\" : 8081,\n"
+	    "    \"hosts\" : \"127.0.0.1\",\n"
+	    "    \"uri\": \"https://api.trustedservices.intel.com/sgx/"
+	    "certification/v4/\",\n"
+	    "    \"ApiKey\": \"\",\n"
+	    "    \"proxy\" : \"\",\n"
+	    "    \"RefreshSchedule\": \"0 0 1 * * *\",\n"
+	    "    \"UserTokenHash\" : \"\",\n"
+	    "    \"AdminTokenHash\" : \"\",\n"
+	    "    \"CachingFillMode\" : \"LAZY\",\n"
+	    "    \"OPENSSL_FIPS_MODE\" : false,\n"
+	    "    \"LogLevel\" : \"info\",\n"
+	    "    \"DB_CONFIG\" : \"sqlite\",\n"
+	    "    \"sqlite\" : {\n"
+	    "        \"options\" : {\n"
+	    "            \"define\": { \"freezeTableName\": true },\n"
+	    "            \"logging\" : false, \n"
+	    "            \"storage\": \"pckcache.db\"\n"
+	    "        }\n"
+	    "    }, \n"
+	    "    //\"mysql\" : {   // only if DB_CONFIG == \"mysql\".\n"
+	    "    //    \"username\" : \"<Your MySQL username>\",\n"
+	    "    //}\n"
+	    "}\n";
+	static const char up[] = "../../../../../../../../../../../../../../..";
+	struct run r;
+	char *key;
+
+	run_spill("default.json", shipped);
+	r = run_line("", keep_printf("larder import pccs-config %s%s", up,
+			     run_path("default.json")));
+	ck_assert_msg(r.status == 0, "%s", r.err.p);
+	ck_assert_ptr_nonnull(strstr(r.out.p, "\"127.0.0.1:8081\""));
+	ck_assert_ptr_nonnull(strstr(r.out.p, "\"lazy\""));
+	/* Whatever the folder larderd starts in. */
+	key = strstr(r.out.p, "\"key\": \"");
+	ck_assert_ptr_nonnull(key);
+	ck_assert_int_eq(key[strlen("\"key\": \"")], '/');
+	run_free(&r);
 }
 END_TEST
 
@@ -466,6 +518,7 @@ fill_suite(Suite *s)
 	tcase_add_test(moved, test_no_such_database);
 	suite_add_tcase(s, moved);
 	tcase_add_test(set, test_settings_are_translated);
+	tcase_add_test(set, test_settings_as_shipped);
 	tcase_add_test(set, test_settings_that_cannot_be_taken);
 	suite_add_tcase(s, set);
 }
