@@ -50,6 +50,8 @@ struct store_ops {
 	/* Opens, creates and migrates. */
 	enum err (
 	    *open)(const char *where, struct db **out, struct why *) MUST_CHECK;
+	/* Would it be opened? Reads all of it, makes and changes nothing. */
+	enum err (*look)(const char *where, struct why *) MUST_CHECK;
 	void (*close)(struct db *);
 	bool (*readonly)(const struct db *);
 	/* Takes the write lock at once. */

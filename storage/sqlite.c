@@ -393,16 +393,18 @@ db_migrate_step(struct db *db, int64_t version, struct why *why)
 	return e;
 }
 
+/* Whether it is ours, and of a version that is known. */
 static enum err
-db_migrate(struct db *db, const char *path, struct why *why)
+db_ours(struct db *db, const char *path, int64_t *version, int64_t *last,
+    struct why *why)
 {
-	int64_t id = 0, version = 0, tables = 0, last = 0;
+	int64_t id = 0, tables = 0;
 	enum err e;
 
-	while (sqlite_schema[last] != NULL)
-		last++;
+	for (*last = 0; sqlite_schema[*last] != NULL; ++*last)
+		continue;
 	if ((e = db_number(db, "PRAGMA application_id", &id, why)) != ERR_OK ||
-	    (e = db_number(db, "PRAGMA user_version", &version, why)) !=
+	    (e = db_number(db, "PRAGMA user_version", version, why)) !=
 		ERR_OK ||
 	    (e = db_number(db, "SELECT count(*) FROM sqlite_master", &tables,
 		 why)) != ERR_OK)
@@ -410,10 +412,21 @@ db_migrate(struct db *db, const char *path, struct why *why)
 	if (tables != 0 && id != APPLICATION_ID)
 		return why_set(why, ERR_DB, "SQLite",
 		    "%s is another program's database", path);
-	if (version < 0 || version > last)
+	if (*version < 0 || *version > *last)
 		return why_set(why, ERR_DB, "SQLite",
 		    "%s has schema %lld, this program knows %lld", path,
-		    (long long)version, (long long)last);
+		    (long long)*version, (long long)*last);
+	return ERR_OK;
+}
+
+static enum err
+db_migrate(struct db *db, const char *path, struct why *why)
+{
+	int64_t version = 0, last = 0;
+	enum err e;
+
+	if ((e = db_ours(db, path, &version, &last, why)) != ERR_OK)
+		return e;
 	if (version < last && db->readonly)
 		return why_set(why, ERR_DB_READONLY, "SQLite",
 		    "%s needs a migration and cannot be written", path);
@@ -421,6 +434,59 @@ db_migrate(struct db *db, const char *path, struct why *why)
 		if ((e = db_migrate_step(db, version, why)) != ERR_OK)
 			return e;
 	return ERR_OK;
+}
+
+/* Every page of it. */
+static enum err
+db_whole(struct db *db, const char *path, struct why *why)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *text;
+	enum err e = ERR_OK;
+	int rc;
+
+	errno = 0;
+	rc = sqlite3_prepare_v2(db->db, "PRAGMA quick_check(1)", -1, &stmt,
+	    NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		text = (const char *)sqlite3_column_text(stmt, 0);
+		if (text == NULL || strcmp(text, "ok") != 0)
+			e = why_set(why, ERR_DB, "SQLite", "%s is damaged: %s",
+			    path, text == NULL ? "" : text);
+	} else {
+		e = db_err(db, rc, path, why);
+	}
+	sqlite3_finalize(stmt);
+	return e;
+}
+
+/*
+ * Without a log beside it nobody has it open: as an unchangeable one it is
+ * read without making a log and its index, which would be the caller's.
+ */
+static enum err
+sqlite_look(const char *path, struct why *why)
+{
+	struct buf name = BUF_INIT;
+	struct db *db = NULL;
+	int64_t version, last;
+	bool logged;
+	enum err e;
+
+	buf_printf(&name, "%s-wal", path);
+	logged = access(name.p, F_OK) == 0;
+	name.len = 0;
+	buf_str(&name, "file:");
+	buf_pct(&name, span_str(path));
+	buf_str(&name, logged ? "" : "?immutable=1");
+	buf_add(&name, "", 1);
+	if ((e = db_open_flags(name.p, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+		 &db, why)) == ERR_OK &&
+	    (e = db_ours(db, path, &version, &last, why)) == ERR_OK)
+		e = db_whole(db, path, why);
+	sqlite_close(db);
+	buf_free(&name);
+	return e;
 }
 
 static enum err
@@ -443,6 +509,7 @@ sqlite_open(const char *path, struct db **out, struct why *why)
 const struct store_ops sqlite_ops = {
 	.scheme = "sqlite",
 	.open = sqlite_open,
+	.look = sqlite_look,
 	.close = sqlite_close,
 	.readonly = sqlite_readonly,
 	.begin = sqlite_begin,

@@ -307,6 +307,11 @@ struct vek_held {
  */
 enum err storage_open(struct config *, struct storage **out,
     struct why *) MUST_CHECK;
+/*
+ * Whether the database, which is there, is one that storage_open() takes and
+ * is undamaged.  Reads all of it; makes and changes nothing.
+ */
+enum err storage_look(const struct config *, struct why *) MUST_CHECK;
 /* Finish what is queued, close. Call after every other loop has ended. */
 void storage_close(struct storage *);
 /* Settings that may change at run time are taken from the new one. */

@@ -513,11 +513,10 @@ storage_reload(struct storage *st, struct config *next)
 
 static const struct store_ops *const backends[] = { &sqlite_ops };
 
-/* "scheme:where" */
-static enum err
-database_open(struct storage *st, struct why *why)
+/* Of "scheme:where"; NULL: no such scheme. */
+static const struct store_ops *
+database_ops(const char *name, const char **where, struct why *why)
 {
-	const char *name = st->config->database;
 	const char *colon = strchr(name, ':');
 	size_t i, len = colon == NULL ? 0 : (size_t)(colon - name);
 
@@ -525,11 +524,32 @@ database_open(struct storage *st, struct why *why)
 		if (strlen(backends[i]->scheme) != len ||
 		    memcmp(backends[i]->scheme, name, len) != 0)
 			continue;
-		st->ops = backends[i];
-		return st->ops->open(colon + 1, &st->db, why);
+		*where = colon + 1;
+		return backends[i];
 	}
-	return why_set(why, ERR_CONFIG, "larder.json",
+	(void)why_set(why, ERR_CONFIG, "larder.json",
 	    "database: \"%s\" is not sqlite:PATH", name);
+	return NULL;
+}
+
+static enum err
+database_open(struct storage *st, struct why *why)
+{
+	const char *where = NULL;
+
+	st->ops = database_ops(st->config->database, &where, why);
+	return st->ops == NULL ? ERR_CONFIG
+			       : st->ops->open(where, &st->db, why);
+}
+
+enum err
+storage_look(const struct config *config, struct why *why)
+{
+	const char *where = NULL;
+	const struct store_ops *ops =
+	    database_ops(config->database, &where, why);
+
+	return ops == NULL ? ERR_CONFIG : ops->look(where, why);
 }
 
 static struct storage *

@@ -8,6 +8,7 @@
 #include "config/base/must.h"
 #include "config/config.h"
 #include "server/cli/cli.h"
+#include "storage/storage.h"
 #include "upstream/fetch.h"
 
 #include <errno.h>
@@ -124,6 +125,7 @@ look_at_database(struct doctor *d)
 {
 	const char *path = d->config->database + strlen("sqlite:");
 	char *dir = xstrdup(path), *slash = strrchr(dir, '/');
+	struct why why = { 0 };
 	char magic[16] = "";
 	FILE *f = fopen(path, "re");
 
@@ -145,6 +147,15 @@ look_at_database(struct doctor *d)
 		   memcmp(magic, "SQLite format 3", 16) != 0) {
 		found(d, BAD, "database", "name another file",
 		    "%s is no SQLite database", path);
+	} else if (storage_look(d->config, &why) != ERR_OK) {
+		found(d, BAD, "database",
+		    "name another file, or put a copy in its place", "%s",
+		    why.text);
+	} else if (access(path, W_OK) == -1) {
+		found(d, BAD, "database",
+		    "what is in it is served, and nothing is kept: it has to "
+		    "be larderd's",
+		    "%s: %s", path, strerror(errno));
 	} else {
 		found(d, GOOD, "database", NULL, "%s", path);
 	}

@@ -1,15 +1,19 @@
 /* larder doctor: what is well is called so, and what is not is named. */
 #include "config/base/must.h"
 #include "tests/kit/edge.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/run.h"
 #include "tests/sim/sim.h"
 
 #include <check.h>
 #include <jansson.h>
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define HASH                                                                   \
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"     \
@@ -118,6 +122,65 @@ START_TEST(test_each_trouble_is_named)
 }
 END_TEST
 
+static void
+execute(const char *file, const char *text)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(run_path(file), &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Overwrite the pages behind the first. */
+static void
+damage(const char *file)
+{
+	FILE *f = fopen(run_path(file), "r+");
+	char junk[4096];
+	long at, end;
+
+	memset(junk, 0x55, sizeof(junk));
+	ck_assert(f != NULL && fseek(f, 0, SEEK_END) == 0);
+	end = ftell(f);
+	for (at = 4096; at < end; at += 4096) {
+		ck_assert_int_eq(fseek(f, at, SEEK_SET), 0);
+		ck_assert_uint_eq(fwrite(junk, sizeof(junk), 1, f), 1);
+	}
+	ck_assert(end > 4096 && fclose(f) == 0);
+}
+
+/* What larderd would not start with, or not write to. */
+START_TEST(test_databases_that_are_not_good)
+{
+	struct daemon_run d;
+	struct patient p = well;
+
+	ck_assert(daemon_run_start("made",
+	    keep_printf("{\"mode\": \"offline\", \"listen\": [{\"address\":"
+			" \"127.0.0.1:0\", \"serve\": [\"ops\"]}],"
+			" \"database\": \"sqlite:%s\"}",
+		run_path("made.db")),
+	    &d));
+	p.database = "made.db";
+	/* While it is in use, and after that. */
+	expect(examine(&p, ""), 0, "ok    database");
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	expect(examine(&p, ""), 0, "ok    database");
+	ck_assert_int_eq(access(run_path("made.db-wal"), F_OK), -1);
+	ck_assert_int_eq(access(run_path("made.db-shm"), F_OK), -1);
+
+	execute("made.db", "PRAGMA user_version = 999");
+	expect(examine(&p, ""), 1, "has schema 999");
+	execute("made.db", "PRAGMA user_version = 1");
+	damage("made.db");
+	expect(examine(&p, ""), 1, "fail  database");
+	execute("other.db", "CREATE TABLE a(b)");
+	p.database = "other.db";
+	expect(examine(&p, ""), 1, "another program's");
+}
+END_TEST
+
 START_TEST(test_upstreams_and_clock)
 {
 	struct sim_fault fault = { .kind = SIM_STATUS,
@@ -166,6 +229,7 @@ main(void)
 	edge_certificate(run_dir(), "other");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, test_databases_that_are_not_good);
 	tcase_add_test(tc, test_who_is_well_is_told_so);
 	tcase_add_test(tc, test_each_trouble_is_named);
 	tcase_add_test(tc, test_upstreams_and_clock);
