@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "server/notify.h"
+#include "server/pulse.h"
 #include "server/server.h"
 #include "server/watch.h"
 
@@ -18,6 +19,7 @@ struct daemon {
 	struct upstream *upstream;
 	struct server *server;
 	struct watch *watch;
+	struct pulse *pulse;
 };
 
 /* How often certificates are looked at. */
@@ -80,6 +82,8 @@ daemon_start(struct daemon *d, struct why *why)
 		return e;
 	daemon_log_listeners(d);
 	d->watch = watch_new(d->config);
+	server_pulse(d->server, d->pulse);
+	pulse_watch(d->pulse, upstream_loop(d->upstream));
 	log_event(LOG_NOTE, "ready", "ms", log_num(clock_mono_ms() - from).s,
 	    NULL);
 	return ERR_OK;
@@ -98,6 +102,7 @@ daemon_stop(struct daemon *d)
 		upstream_free(d->upstream);
 	if (d->storage != NULL)
 		storage_close(d->storage);
+	pulse_free(d->pulse);
 	watch_free(d->watch);
 	config_unref(d->config);
 }
@@ -208,7 +213,11 @@ daemon_loop(struct daemon *d, const sigset_t *set)
 			daemon_reload(d);
 		else
 			daemon_watch(d);
-		if (beat_ms != 0)
+		/*
+		 * A worker or the fetch thread that stands still is no life.
+		 * The store thread may: a disk that hangs is served through.
+		 */
+		if (beat_ms != 0 && pulse_beat(d->pulse))
 			notify_send("WATCHDOG=1");
 	}
 	log_event(LOG_NOTE, "draining", "signal", strsignal(sig), NULL);
@@ -221,7 +230,7 @@ daemon_loop(struct daemon *d, const sigset_t *set)
 int
 daemon_run(const char *path)
 {
-	struct daemon d = { .path = path };
+	struct daemon d = { .path = path, .pulse = pulse_new() };
 	struct why why = { 0 };
 	sigset_t set;
 	int rc = 0;

@@ -6,6 +6,7 @@
 #include "config/base/must.h"
 #include "server/edge.h"
 #include "server/judges.h"
+#include "server/pulse.h"
 #include "server/tally.h"
 #include "server/trail.h"
 
@@ -591,6 +592,15 @@ enum err
 server_reload(struct server *s, struct config *config, struct why *why)
 {
 	return server_order(s, config, why);
+}
+
+void
+server_pulse(struct server *s, struct pulse *pulse)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_workers; i++)
+		pulse_watch(pulse, s->workers[i]->loop);
 }
 
 struct judges *

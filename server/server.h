@@ -8,6 +8,7 @@
 #include "upstream/upstream.h"
 
 struct judges;
+struct pulse;
 struct server;
 struct tally;
 
@@ -24,6 +25,8 @@ enum err server_start(struct config *, struct storage *, struct upstream *,
  * closed as the new list says, open connections go on. */
 enum err server_reload(struct server *, struct config *,
     struct why *) MUST_CHECK;
+/* Have the workers' loops watched; the pulse outlives the server. */
+void server_pulse(struct server *, struct pulse *);
 /* Stop accepting, finish what is in flight within limits.drain_s. Blocks. */
 void server_drain(struct server *);
 /* Close what is left, drain the upstream, end the workers. NULL is fine. */

@@ -244,6 +244,12 @@ upstream_drain(struct upstream *up)
 	drain_wait(up, drain_run);
 }
 
+struct loop *
+upstream_loop(struct upstream *up)
+{
+	return up->loop;
+}
+
 void
 upstream_free(struct upstream *up)
 {

@@ -34,6 +34,8 @@ enum err upstream_new(struct config *, struct storage *, struct upstream **out,
  * be called before loops that may have waiters end.  Not on a loop's thread.
  */
 void upstream_drain(struct upstream *);
+/* The fetch thread's, for whoever watches whether it turns. */
+struct loop *upstream_loop(struct upstream *);
 /* Drains, and ends the fetch thread. storage_close() comes after it. */
 void upstream_free(struct upstream *);
 /* Settings for what is asked from now on. Any thread. */
