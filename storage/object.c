@@ -282,6 +282,8 @@ attempt_failed(struct storage *st, const char *key, enum err e,
 	if (a == NULL && (a = attempt_new(st, span_str(key))) == NULL)
 		return;
 	a->at = clock_now();
+	if (a->failures == 0)
+		a->since = a->at;
 	a->err = e;
 	len = len < sizeof(a->text) ? len : sizeof(a->text) - 1;
 	memcpy(a->text, text, len);
@@ -318,6 +320,7 @@ attempt_row(void *arg, const struct db_val *col)
 		a->err = ERR_INTERNAL;
 	db_col_text(&col[3], a->text, sizeof(a->text));
 	a->failures = col[4].i > 0 ? (unsigned)col[4].i : 1;
+	a->since = col[5].i > 0 ? col[5].i : a->at;
 	return true;
 }
 
@@ -336,7 +339,7 @@ attempt_write(struct storage *st, struct span key, const struct attempt *a)
 		return store_write(st, SQL_ATTEMPT_DEL, VALS(name), NULL);
 	return store_write(st, SQL_ATTEMPT_PUT,
 	    VALS(name, db_int(a->at), db_text(err_token(a->err)),
-		db_text(a->text), db_int(a->failures)),
+		db_text(a->text), db_int(a->failures), db_int(a->since)),
 	    NULL);
 }
 

@@ -163,5 +163,9 @@
 	"  (last_seen / 86400, id DESC) WHERE on_demand = 1;"                  \
 	"CREATE INDEX vcek_bound ON vek (used_at, id) WHERE side = 'vcek';"
 
+/* When it began to fail; 0: not known. */
+#define SCHEMA_SINCE                                                           \
+	"ALTER TABLE attempt ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
+
 const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
-	SCHEMA_BASELINE, SCHEMA_BOUND, NULL };
+	SCHEMA_BASELINE, SCHEMA_BOUND, SCHEMA_SINCE, NULL };

@@ -56,8 +56,9 @@ json_attempt(const struct attempt *a)
 {
 	if (a == NULL || a->failures == 0)
 		return json_null();
-	return json_pack("{s:o, s:s, s:o, s:I}", "at", json_time(a->at),
-	    "reason", err_token(a->err), "text", json_safe(a->text), "failures",
+	return json_pack("{s:o, s:o, s:s, s:o, s:I}", "since",
+	    json_time(a->since), "at", json_time(a->at), "reason",
+	    err_token(a->err), "text", json_safe(a->text), "failures",
 	    (json_int_t)a->failures);
 }
 

@@ -44,7 +44,7 @@ struct base_state;
 
 /* A failure after the last success, by object. */
 struct attempt {
-	time_t at;
+	time_t at, since; /* the last one, the first one without a success */
 	enum err err;
 	char text[200];
 	unsigned failures; /* 0: succeeded since; the row is to go */

@@ -44,11 +44,11 @@ date_text(const char *date, time_t now, char *out, size_t len)
 		    sign);
 }
 
-/* "upstream-down, 3 times: text" of a failure, "-" for none. */
+/* "upstream-down, 3 times since DATE: text" of a failure, "-" for none. */
 static void
 failure_text(const json_t *f, char *out, size_t len)
 {
-	const char *text = text_of(f, "text");
+	const char *text = text_of(f, "text"), *since = text_of(f, "since");
 	json_int_t n = json_integer_value(json_object_get(f, "failures"));
 	int at;
 
@@ -60,6 +60,8 @@ failure_text(const json_t *f, char *out, size_t len)
 	if (n > 1 && (size_t)at < len)
 		at += snprintf(out + at, len - (size_t)at,
 		    ", %" JSON_INTEGER_FORMAT " times", n);
+	if (since != NULL && (size_t)at < len)
+		at += snprintf(out + at, len - (size_t)at, " since %s", since);
 	if (text != NULL && *text != '\0' && (size_t)at < len)
 		snprintf(out + at, len - (size_t)at, ": %s", text);
 }

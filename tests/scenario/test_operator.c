@@ -133,7 +133,7 @@ START_TEST(test_status_names_what_could_not_be_had)
 			       .path = "*tcb*" });
 	check_get(&daemon_, TCB, 502);
 	run_check("larder status", 0, "NOT HELD", TCB_KEY, "bad-signature",
-	    NULL);
+	    " since 20", NULL);
 	run_check("larder explain " TCB_KEY, 0, "bad-signature", NULL);
 }
 END_TEST

@@ -412,6 +412,50 @@ failures(const char *key)
 	return n;
 }
 
+/* Seconds between the first failure and the last. */
+static long
+failing_for(const char *key)
+{
+	const json_t *f;
+	json_t *doc;
+	time_t at, since;
+
+	ck_assert_int_eq(kit_explain(k, key), ERR_OK);
+	doc = text_json();
+	f = json_object_get(doc, "last_failure");
+	ck_assert_int_eq(time_read(span_str(json_string_value(
+				       json_object_get(f, "at"))),
+			     &at),
+	    ERR_OK);
+	ck_assert_int_eq(time_read(span_str(json_string_value(
+				       json_object_get(f, "since"))),
+			     &since),
+	    ERR_OK);
+	json_decref(doc);
+	return (long)(at - since);
+}
+
+START_TEST(test_failures_tell_since_when)
+{
+	struct coll_key key = tcb_key();
+
+	kit_wait(k, note_fn, &key);
+	ck_assert_int_eq(failing_for(key.text), 0);
+	kit_clock(k, DAY);
+	kit_wait(k, note_fn, &key);
+	ck_assert_int_ge(failing_for(key.text), DAY);
+	kit_reopen(k);
+	ck_assert_int_ge(failing_for(key.text), DAY);
+	kit_clock(k, 2 * DAY);
+	kit_wait(k, note_fn, &key);
+	ck_assert_int_ge(failing_for(key.text), 2 * DAY);
+	/* A success in between: it begins anew. */
+	ck_assert_int_eq(admit_info(0, 17, PKI_HONEST), ERR_OK);
+	kit_wait(k, note_fn, &key);
+	ck_assert_int_lt(failing_for(key.text), DAY);
+}
+END_TEST
+
 START_TEST(test_failed_attempts_are_remembered_until_one_succeeds)
 {
 	struct coll_key key = tcb_key();
@@ -588,6 +632,7 @@ suite(void)
 	    test_other_anchors_empty_the_cache_and_the_old_ones_refill_it);
 	tcase_add_test(t,
 	    test_failed_attempts_are_remembered_until_one_succeeds);
+	tcase_add_test(t, test_failures_tell_since_when);
 	tcase_add_test(t, test_status_lists_what_is_held);
 	tcase_add_test(t, test_explain_says_how_a_request_would_end);
 	tcase_add_test(t, test_metrics_tell_ages_and_counts);
