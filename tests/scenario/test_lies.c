@@ -42,7 +42,8 @@ static const struct row rows[] = {
 	{ { .kind = SIM_OTHER }, 502, "not-what-was-asked", true, false },
 	{ { .kind = SIM_OLDER, .arg = 40 * DAY }, 502, "expired", true, false },
 	{ { .kind = SIM_NO_CHAIN }, 502, "bad-chain", true, false },
-	{ { .kind = SIM_BAD_CHAIN, .arg = 400 }, 502, "bad-chain", true,
+	/* In the signature of the signer's certificate. */
+	{ { .kind = SIM_BAD_CHAIN, .arg = 465 }, 502, "bad-chain", true,
 	    false },
 	{ { .kind = SIM_CORRUPT, .arg = 500 }, 502, "bad-signature", true,
 	    false },

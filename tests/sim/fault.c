@@ -5,6 +5,7 @@
 #include "config/base/must.h"
 #include "tests/sim/sim_int.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,16 @@ spoil_corrupt(const struct sim_fault *f, struct answer *a)
 	a->body = spoilt;
 }
 
+/* One that is base64 with its lowest bit the other way, too, and no part of a
+ * percent-encoding: the text stays well formed, the certificate is another. */
+static bool
+stays_base64(const char *p, size_t at)
+{
+	return isalnum((unsigned char)p[at]) &&
+	       isalnum((unsigned char)(p[at] ^ 1)) &&
+	       (at < 1 || p[at - 1] != '%') && (at < 2 || p[at - 2] != '%');
+}
+
 /* In the value of the first header that carries a chain. */
 static void
 spoil_chain(const struct sim_fault *f, struct answer *a)
@@ -228,14 +239,17 @@ spoil_chain(const struct sim_fault *f, struct answer *a)
 		      : memmem(a->head.p, a->head.len,
 			    "Issuer-Chain: ", strlen("Issuer-Chain: "));
 	char *end;
-	size_t at;
+	size_t at, len;
 
 	if (p == NULL)
 		return;
 	p += strlen("Issuer-Chain: ");
 	end = memchr(p, '\r', a->head.len - (size_t)(p - a->head.p));
 	must(end != NULL);
-	at = (size_t)(end - p) * (size_t)(f->arg % 1000) / 1000;
+	len = (size_t)(end - p);
+	at = len * (size_t)(f->arg % 1000) / 1000;
+	while (at + 1 < len && !stays_base64(p, at))
+		at++;
 	p[at] ^= 1;
 }
 

@@ -65,7 +65,8 @@ struct pki_amd *sim_amd(const struct sim *); /* KDS's; borrowed */
 	    "evaluation or CRL number lower by arg, or 1")                     \
 	FAULT(SIM_NO_CHAIN, "no-chain", "without the issuer-chain header")     \
 	FAULT(SIM_CORRUPT, "corrupt", "one bit at arg/1000 of the body")       \
-	FAULT(SIM_BAD_CHAIN, "bad-chain", "one bit at arg/1000 of the chain")  \
+	FAULT(SIM_BAD_CHAIN, "bad-chain",                                      \
+	    "one bit from arg/1000 of the chain on")                           \
 	FAULT(SIM_HOLD, "hold", "wait for sim_release(), then answer")
 
 enum sim_fault_kind {
