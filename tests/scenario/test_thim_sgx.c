@@ -66,10 +66,32 @@ azure(const char *base, const struct sim_platform *p)
 	    p->pce_id, lower(ppid));
 }
 
+/* The wait of these callers is short, and a busy machine may need longer. */
+static bool
+too_slow(const struct edge_reply *r)
+{
+	const char *reason = edge_header(r, "Larder-Reason");
+
+	return r->status == 503 && reason != NULL &&
+	       strcmp(reason, "upstream-slow") == 0;
+}
+
+static struct edge_reply
+get_once(const char *target, const char *headers)
+{
+	return keep(house_send(&h, "GET", target, headers, SPAN_NONE));
+}
+
 static struct edge_reply
 get(const char *target, const char *headers)
 {
-	return keep(house_send(&h, "GET", target, headers, SPAN_NONE));
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+	struct edge_reply r;
+
+	do
+		r = get_once(target, headers);
+	while (too_slow(&r) && clock_mono_ms() < until);
+	return r;
 }
 
 static void
@@ -120,9 +142,13 @@ START_TEST(test_the_azure_client_gets_all_four_members)
 	char *target = azure(bases[_i], &p);
 
 	start(keep_printf("\"%s\"", p.qe_id), NULL);
-	r = get(target, META);
+	r = get_once(target, META);
+	if (too_slow(&r)) {
+		r = get(target, META);
+	} else {
+		expect_header(&r, "X-Cache", "MISS");
+	}
 	check_object(&r);
-	expect_header(&r, "X-Cache", "MISS");
 	r = get(target, "Metadata: TRUE\r\n");
 	check_object(&r);
 	expect_header(&r, "X-Cache", "HIT");
@@ -271,7 +297,7 @@ START_TEST(test_a_slow_upstream_is_answered_in_time)
 	start("\"*\"", "\"client_wait_ms\":600000");
 	sim_fault_add(h.sim, &hold);
 	from = clock_mono_ms();
-	r = get(target, META);
+	r = get_once(target, META);
 	/* far below client_wait_ms, however busy the machine */
 	ck_assert_int_lt(clock_mono_ms() - from, 300000);
 	ck_assert_int_eq(r.status, 503);
@@ -281,13 +307,27 @@ START_TEST(test_a_slow_upstream_is_answered_in_time)
 	ck_assert_uint_eq(r.len, 0);
 	sim_release(h.sim);
 	sim_fault_clear(h.sim);
-	while ((r = get(target, META)).status == 503)
-		continue;
+	r = get(target, META);
 	check_object(&r);
 	ck_assert_uint_eq(sim_count(h.sim, "*pckcerts*"), 1);
 	house_stop(&h);
 }
 END_TEST
+
+/* As get(), on this connection. */
+static struct edge_reply
+ask_again(int fd, const char *request)
+{
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+	struct edge_reply r = { 0 };
+
+	do {
+		edge_send(fd, request);
+		edge_read(fd, &r, false);
+		keep(r);
+	} while (too_slow(&r) && clock_mono_ms() < until);
+	return r;
+}
 
 /* Unix sockets: the row is the user's, or the socket's. */
 START_TEST(test_unix_peers)
@@ -317,12 +357,10 @@ START_TEST(test_unix_peers)
 			matches[i]);
 		house_reload(&h, &o);
 		fd = edge_open_unix(path);
-		edge_send(fd, request);
-		edge_read(fd, &r, false);
+		r = ask_again(fd, request);
 		close(fd);
 		ck_assert_msg(r.status == want[i], "%s: %d", matches[i],
 		    r.status);
-		edge_reply_free(&r);
 	}
 	house_stop(&h);
 }
@@ -357,10 +395,8 @@ START_TEST(test_a_removed_listener_has_no_row)
 		} else {
 			house_reload(&h, &o);
 		}
-		edge_send(fd, request);
-		edge_read(fd, &r, false);
+		r = ask_again(fd, request);
 		ck_assert_int_eq(r.status, want[i]);
-		edge_reply_free(&r);
 	}
 	close(fd);
 	house_stop(&h);
