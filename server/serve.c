@@ -121,15 +121,28 @@ kind_is_amd(enum coll_kind kind)
 	       kind == COLL_VEK;
 }
 
+/* These lines are made for every answer: no printf, one allocation. */
+#define LINES_ROOM 192
+
+static uint64_t
+age_of(int max_age, enum served how)
+{
+	return how == SERVED_STALE || max_age < 0 ? 0 : (uint64_t)max_age;
+}
+
 /* Behind Cache-Control, which the vendors' clients want in other words. */
 static void
 age_lines(struct buf *out, time_t fetched_at, time_t now, enum served how)
 {
 	metric_inc(served_metric[how]);
-	buf_printf(out, "X-Cache: %s\r\n", served_name[how]);
-	if (fetched_at != 0)
-		buf_printf(out, "Age: %lld\r\n",
-		    now > fetched_at ? (long long)(now - fetched_at) : 0);
+	buf_str(out, "X-Cache: ");
+	buf_str(out, served_name[how]);
+	if (fetched_at != 0) {
+		buf_str(out, "\r\nAge: ");
+		buf_dec(out,
+		    now > fetched_at ? (uint64_t)(now - fetched_at) : 0);
+	}
+	buf_str(out, "\r\n");
 	if (how == SERVED_STALE)
 		buf_str(out, "Warning: 110 - \"Response is Stale\"\r\n");
 }
@@ -138,8 +151,10 @@ void
 serve_age_lines(struct buf *out, int max_age, time_t fetched_at, time_t now,
     enum served how)
 {
-	buf_printf(out, "Cache-Control: max-age=%d\r\n",
-	    how == SERVED_STALE ? 0 : max_age);
+	buf_reserve(out, LINES_ROOM);
+	buf_str(out, "Cache-Control: max-age=");
+	buf_dec(out, age_of(max_age, how));
+	buf_str(out, "\r\n");
 	age_lines(out, fetched_at, now, how);
 }
 
@@ -153,10 +168,12 @@ serve_coll_lines(struct buf *out, const struct coll *coll, time_t now,
 		serve_age_lines(out, max_age, coll->fetched_at, now, how);
 		return;
 	}
-	buf_printf(out, "Cache-Control: public, max-age=%d%s\r\n",
-	    how == SERVED_STALE ? 0 : max_age,
-	    coll->key.kind == COLL_VEK && how != SERVED_STALE ? ", immutable"
-							      : "");
+	buf_reserve(out, LINES_ROOM);
+	buf_str(out, "Cache-Control: public, max-age=");
+	buf_dec(out, age_of(max_age, how));
+	if (coll->key.kind == COLL_VEK && how != SERVED_STALE)
+		buf_str(out, ", immutable");
+	buf_str(out, "\r\n");
 	age_lines(out, coll->fetched_at, now, how);
 }
 

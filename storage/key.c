@@ -13,19 +13,33 @@ static const char *const kind_name[COLL_N] = {
 #undef COLL
 };
 
-static void key_text(struct coll_key *, const char *fmt, ...) PRINTF(2, 3);
+/*
+ * The kind's name and these parts behind it, each after a "/".  Every request
+ * makes a key or two: no printf.
+ */
+#define KEY_TEXT(k, ...) key_text(k, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void
-key_text(struct coll_key *k, const char *fmt, ...)
+key_text(struct coll_key *k, const char *const *part)
 {
-	va_list ap;
-	int n = snprintf(k->text, sizeof(k->text), "%s", kind_name[k->kind]);
+	char *at = k->text, *end = k->text + sizeof(k->text);
 
-	must(n > 0);
-	va_start(ap, fmt);
-	n += vsnprintf(k->text + n, sizeof(k->text) - (size_t)n, fmt, ap);
-	va_end(ap);
-	must((size_t)n < sizeof(k->text));
+	at = stpcpy(at, kind_name[k->kind]);
+	for (; *part != NULL; part++) {
+		size_t len = strlen(*part);
+
+		must(len + 1 < (size_t)(end - at));
+		*at++ = '/';
+		memcpy(at, *part, len + 1);
+		at += len;
+	}
+}
+
+static const char *
+api_name(unsigned api)
+{
+	must(api == 3 || api == 4);
+	return api == 3 ? "3" : "4";
 }
 
 /* "standard", "early" or the number. */
@@ -36,14 +50,13 @@ struct version_text {
 static struct version_text
 key_version(enum update update, uint32_t number)
 {
-	struct version_text t;
+	struct version_text t = { "standard" };
 
 	must((update == UPDATE_NUMBER) == (number != 0));
 	if (update == UPDATE_NUMBER)
 		snprintf(t.s, sizeof(t.s), "%" PRIu32, number);
-	else
-		snprintf(t.s, sizeof(t.s), "%s",
-		    update == UPDATE_EARLY ? "early" : "standard");
+	else if (update == UPDATE_EARLY)
+		t = (struct version_text){ "early" };
 	return t;
 }
 
@@ -58,10 +71,9 @@ key_tcbinfo(enum tee tee, unsigned api, const char *fmspc, enum update update,
 		.number = number };
 	unsigned char bytes[6];
 
-	must(api == 3 || api == 4);
 	must(hex_read(span_str(fmspc), bytes, sizeof(bytes)) == ERR_OK);
 	hex_upper(span_of(bytes, sizeof(bytes)), k.fmspc);
-	key_text(&k, "/%s/%u/%s/%s", tee_name(tee), api, k.fmspc,
+	KEY_TEXT(&k, tee_name(tee), api_name(api), k.fmspc,
 	    key_version(update, number).s);
 	return k;
 }
@@ -76,8 +88,7 @@ key_identity(enum enclave enclave, unsigned api, enum update update,
 		.update = update,
 		.number = number };
 
-	must(api == 3 || api == 4);
-	key_text(&k, "/%s/%u/%s", enclave_name(enclave), api,
+	KEY_TEXT(&k, enclave_name(enclave), api_name(api),
 	    key_version(update, number).s);
 	return k;
 }
@@ -87,7 +98,7 @@ key_pck_crl(enum pck_ca ca)
 {
 	struct coll_key k = { .kind = COLL_PCK_CRL, .ca = ca };
 
-	key_text(&k, "/%s", pck_ca_name(ca));
+	KEY_TEXT(&k, pck_ca_name(ca));
 	return k;
 }
 
@@ -96,7 +107,7 @@ key_root_crl(void)
 {
 	struct coll_key k = { .kind = COLL_ROOT_CRL };
 
-	key_text(&k, "%s", "");
+	key_text(&k, (const char *const[]){ NULL });
 	return k;
 }
 
@@ -105,7 +116,7 @@ key_evalnums(enum tee tee)
 {
 	struct coll_key k = { .kind = COLL_EVALNUMS, .tee = tee };
 
-	key_text(&k, "/%s", tee_name(tee));
+	KEY_TEXT(&k, tee_name(tee));
 	return k;
 }
 
@@ -119,7 +130,7 @@ key_fmspcs(const char *platform)
 
 	must(len < sizeof(k.platform));
 	memcpy(k.platform, platform, len);
-	key_text(&k, "/%s", platform);
+	KEY_TEXT(&k, platform);
 	return k;
 }
 
@@ -130,7 +141,7 @@ key_amd_chain(enum amd_product product, enum amd_side side)
 		.product = product,
 		.side = side };
 
-	key_text(&k, "/%s/%s", amd_side_name(side), amd_product_name(product));
+	KEY_TEXT(&k, amd_side_name(side), amd_product_name(product));
 	return k;
 }
 
@@ -141,7 +152,7 @@ key_amd_crl(enum amd_product product, enum amd_side side)
 		.product = product,
 		.side = side };
 
-	key_text(&k, "/%s/%s", amd_side_name(side), amd_product_name(product));
+	KEY_TEXT(&k, amd_side_name(side), amd_product_name(product));
 	return k;
 }
 
@@ -152,8 +163,8 @@ vek_text(struct coll_key *k, const char *who)
 	char tcbm[17];
 
 	amd_tcb_write(k->tcb, tcbm);
-	key_text(k, "/%s/%s/%s/%s", amd_side_name(k->side),
-	    amd_product_name(k->product), who, tcbm);
+	KEY_TEXT(k, amd_side_name(k->side), amd_product_name(k->product), who,
+	    tcbm);
 }
 
 struct coll_key

@@ -34,6 +34,8 @@ void buf_str(struct buf *, const char *);
 void buf_reserve(struct buf *, size_t);
 void buf_span(struct buf *, struct span);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
+/* A number in decimal, where printf would take too long. */
+void buf_dec(struct buf *, uint64_t);
 /* The bytes as a span, valid until the buf changes. */
 struct span buf_view(const struct buf *);
 /* A new blob of the bytes; the buf is empty afterwards. */

@@ -4,6 +4,7 @@
 #include "config/base/must.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,46 @@ START_TEST(test_blob_counts_its_references)
 }
 END_TEST
 
+START_TEST(test_buf_prints_texts_of_any_length)
+{
+	char text[400], want[500];
+	size_t before, n;
+
+	for (before = 0; before < 130; before++) {
+		for (n = 0; n < 200; n++) {
+			struct buf b = BUF_INIT;
+
+			memset(want, 'w', before);
+			memset(text, 't', n);
+			text[n] = '\0';
+			buf_add(&b, want, before);
+			buf_printf(&b, "<%s>", text);
+			snprintf(want + before, sizeof(want) - before, "<%s>",
+			    text);
+			ck_assert_uint_eq(b.len, before + n + 2);
+			ck_assert_str_eq(b.p, want);
+			buf_free(&b);
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_buf_writes_numbers)
+{
+	struct buf b = BUF_INIT;
+
+	buf_dec(&b, 0);
+	buf_str(&b, " ");
+	buf_dec(&b, 9);
+	buf_str(&b, " ");
+	buf_dec(&b, 86400);
+	buf_str(&b, " ");
+	buf_dec(&b, UINT64_MAX);
+	ck_assert_str_eq(b.p, "0 9 86400 18446744073709551615");
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(test_buf_grows_and_becomes_a_blob)
 {
 	struct buf b = BUF_INIT;
@@ -208,6 +249,8 @@ main(void)
 	tcase_add_test(tc, test_take_and_copy);
 	tcase_add_test(tc, test_until_consumes_the_stop_byte);
 	tcase_add_test(tc, test_blob_counts_its_references);
+	tcase_add_test(tc, test_buf_prints_texts_of_any_length);
+	tcase_add_test(tc, test_buf_writes_numbers);
 	tcase_add_test(tc, test_buf_grows_and_becomes_a_blob);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
