@@ -68,16 +68,14 @@ uint64_t
 trail_name(const struct trail *t, const char *peer, unsigned listener,
     enum tee tee, bool early)
 {
-	unsigned char text[80] = { 0 };
+	/* What has one length goes first, so that no two names run together. */
+	unsigned char text[4 + 64] = { (unsigned char)listener,
+		(unsigned char)(listener >> 8), (unsigned char)tee, early };
 	size_t len = strlen(peer);
 
 	len = len < 64 ? len : 64;
-	memcpy(text, peer, len);
-	text[64] = (unsigned char)listener;
-	text[65] = (unsigned char)(listener >> 8);
-	text[66] = (unsigned char)tee;
-	text[67] = early;
-	return siphash13(t->key, span_of(text, 68));
+	memcpy(text + 4, peer, len);
+	return siphash13(t->key, span_of(text, 4 + len));
 }
 
 static unsigned
