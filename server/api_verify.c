@@ -222,13 +222,18 @@ static void
 sign(const struct call *c, struct unit *u)
 {
 	json_t *verdict = json_loadb(u->out.json.p, u->out.json.len, 0, NULL);
+	enum err e = ERR_PARAM;
 
 	/* Texts of the evidence are in it: nothing is taken for granted. */
-	if (verdict != NULL &&
-	    jwt_sign(c->keys, verdict,
-		u->question.nonce[0] == '\0' ? NULL : u->question.nonce, c->now,
-		u->out.accepted ? u->out.valid_until : 0, &u->token,
-		NULL) != ERR_OK)
+	if (verdict != NULL)
+		e = jwt_sign(c->keys, verdict,
+		    u->question.nonce[0] == '\0' ? NULL : u->question.nonce,
+		    c->now, u->out.accepted ? u->out.valid_until : 0, &u->token,
+		    &u->why);
+	/* The key's store may sign in a while. */
+	if (e == ERR_NOT_AVAILABLE)
+		u->e = e;
+	if (e != ERR_OK)
 		u->token = NULL;
 	json_decref(verdict);
 }
@@ -503,6 +508,9 @@ unit_done(struct unit *u)
 		unit_log(u);
 		if (u->out.has_seen)
 			storage_quote_seen(u->call->storage, &u->out.seen);
+	} else if (u->e == ERR_NOT_AVAILABLE &&
+		   worker_may_log(u->call->worker)) {
+		log_event(LOG_ERROR, "not-signed", "text", u->why.text, NULL);
 	}
 	if (--u->call->waiting == 0)
 		call_done(u->call);

@@ -3,6 +3,7 @@
 
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "server/jwt_store.h"
 
 #include <jose/jose.h>
 #include <stdlib.h>
@@ -97,28 +98,70 @@ claims_of(const struct jwt_keys *keys, const json_t *verdict, const char *nonce,
 	return o;
 }
 
-/* protected.payload.signature */
+/* The signature of a key that is elsewhere, RFC 7515 5.1. */
+static bool
+store_sign(const struct jwt_key *k, json_t *jws)
+{
+	unsigned char sig[64];
+	struct buf b = BUF_INIT;
+	bool ok;
+
+	buf_printf(&b, "%s.%s",
+	    json_string_value(json_object_get(jws, "protected")),
+	    json_string_value(json_object_get(jws, "payload")));
+	ok = jwt_store_sign(k->store, buf_view(&b), sig);
+	if (ok)
+		set(jws, "signature", jose_b64_enc(sig, sizeof(sig)));
+	buf_free(&b);
+	return ok;
+}
+
+json_t *
+jwt_jws(const struct jwt_key *k, const char *payload)
+{
+	json_t *head = json_pack("{s:s, s:s, s:s}", "alg", "ES256", "typ",
+	    "JWT", "kid", k->kid);
+	json_t *jws = json_pack("{s:s}", "payload", payload);
+	json_t *sig;
+	bool ok;
+
+	must(head != NULL && jws != NULL);
+	if (k->store != NULL) {
+		set(jws, "protected", jose_b64_enc_dump(head));
+		ok = store_sign(k, jws);
+	} else {
+		sig = json_pack("{s:O}", "protected", head);
+		ok = jose_jws_sig(NULL, jws, sig, k->jwk);
+		json_decref(sig);
+	}
+	json_decref(head);
+	if (ok)
+		return jws;
+	json_decref(jws);
+	return NULL;
+}
+
+/* protected.payload.signature; NULL: the key's store does not sign. */
 static struct blob *
 compact(const struct jwt_key *k, json_t *claims)
 {
-	struct blob *text = text_of(claims), *token;
-	json_t *jws =
-	    json_pack("{s:o}", "payload", jose_b64_enc(text->data, text->len));
-	json_t *sig = json_pack("{s:{s:s, s:s, s:s}}", "protected", "alg",
-	    "ES256", "typ", "JWT", "kid", k->kid);
+	struct blob *text = text_of(claims), *token = NULL;
+	json_t *payload = jose_b64_enc(text->data, text->len);
+	json_t *jws = jwt_jws(k, json_string_value(payload));
 	struct buf b = BUF_INIT;
 
-	/* The key has signed when it was read: only memory can be short. */
-	must(
-	    jws != NULL && sig != NULL && jose_jws_sig(NULL, jws, sig, k->jwk));
-	buf_printf(&b, "%s.%s.%s",
-	    json_string_value(json_object_get(jws, "protected")),
-	    json_string_value(json_object_get(jws, "payload")),
-	    json_string_value(json_object_get(jws, "signature")));
-	token = buf_blob(&b);
+	/* A key in memory has signed when it was read. */
+	must(payload != NULL && (jws != NULL || k->store != NULL));
+	if (jws != NULL) {
+		buf_printf(&b, "%s.%s.%s",
+		    json_string_value(json_object_get(jws, "protected")),
+		    json_string_value(json_object_get(jws, "payload")),
+		    json_string_value(json_object_get(jws, "signature")));
+		token = buf_blob(&b);
+	}
 	blob_unref(text);
+	json_decref(payload);
 	json_decref(jws);
-	json_decref(sig);
 	return token;
 }
 
@@ -164,5 +207,7 @@ jwt_sign(const struct jwt_keys *keys, const json_t *verdict, const char *nonce,
 		    "be valid");
 	*out = compact(k,
 	    claims_of(keys, verdict, nonce == NULL ? NULL : text, now, exp));
-	return ERR_OK;
+	return *out != NULL ? ERR_OK
+			    : why_set(why, ERR_NOT_AVAILABLE, "larder(1) key",
+				  "the key's store does not sign now");
 }

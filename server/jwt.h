@@ -1,6 +1,7 @@
 /*
  * Verdicts as signed tokens (EAT, RFC 9711; JWT, RFC 7519; ES256), and the
- * keys that sign them: JWKs in a folder, one file KID.jwk of mode 0600 each.
+ * keys that sign them: JWKs in a folder, one file KID.jwk of mode 0600 each,
+ * with the private half, or with the URI where that is (jwt_store.h).
  * Private to server/.
  *
  * A key's life.  "sign_from" stands in its file; all else follows from it
@@ -19,6 +20,7 @@
 #include "config/config.h"
 
 #include <jansson.h>
+#include <openssl/types.h>
 #include <time.h>
 
 #define JWT_PROFILE  "tag:larder,2026:verdict/1" /* eat_profile */
@@ -31,6 +33,7 @@ struct jwt_key {
 	time_t sign_from;
 	time_t end; /* INT64_MAX: no key comes after it */
 	json_t *jwk;
+	EVP_PKEY *store; /* signs in place of the JWK, or NULL */
 };
 struct jwt_keys {
 	_Atomic unsigned refs;
@@ -57,10 +60,16 @@ void jwt_keys_unref(struct jwt_keys *);
  * Make the next key, which signs from now + jwt.publish_s on, and remove the
  * files of those that are past their end.  "at_once": sign from now on, with
  * the next key if one is waiting, else with a new one.  ERR_PARAM while one
- * is waiting.  kid gets the name of the key.
+ * is waiting.  uri: the key that is there rather than a new one; NULL: a new
+ * one.  kid gets the name of the key.
  */
 enum err jwt_keys_rotate(const struct config *, time_t now, bool at_once,
-    char kid[JWT_KID_LEN + 1], struct why *) MUST_CHECK;
+    const char *uri, char kid[JWT_KID_LEN + 1], struct why *) MUST_CHECK;
+/*
+ * payload (base64url) in the JWS members protected, payload and signature;
+ * NULL: the key cannot be used now.  The caller's.
+ */
+json_t *jwt_jws(const struct jwt_key *, const char *payload);
 
 /* The key that signs at this time; NULL: there is none.  Borrowed. */
 const struct jwt_key *jwt_keys_signing(const struct jwt_keys *, time_t now);
@@ -73,7 +82,8 @@ struct blob *jwt_keys_set(const struct jwt_keys *, time_t now);
  * eat_nonce: as it is, or where that is hex too long for a token, the same in
  * base64url.  "until" (0: no such end) is when the verdict's own ground ends;
  * exp is never later.  ERR_PARAM: the nonce is then not 8 to 88 characters
- * long (RFC 9711 4.1), or the verdict's ground has ended.
+ * long (RFC 9711 4.1), or the verdict's ground has ended.  ERR_NOT_AVAILABLE:
+ * there is no key, or its store does not sign now.
  */
 enum err jwt_sign(const struct jwt_keys *, const json_t *verdict,
     const char *nonce, time_t now, time_t until, struct blob **out,

@@ -3,11 +3,13 @@
 
 #include "config/base/clock.h"
 #include "config/base/must.h"
+#include "server/jwt_store.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jose/jose.h>
+#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ static void
 key_fini(struct jwt_key *k)
 {
 	json_decref(k->jwk);
+	EVP_PKEY_free(k->store);
 }
 
 struct jwt_keys *
@@ -124,40 +127,60 @@ thumbprint(const json_t *jwk, char kid[JWT_KID_LEN + 1])
 
 /* The private half is that of the public one: sign something and look. */
 static bool
-pair_holds(const json_t *jwk)
+pair_holds(const struct jwt_key *k)
 {
-	json_t *jws = json_pack("{s:s}", "payload", "bGFyZGVy");
-	bool ok = jose_jws_sig(NULL, jws, NULL, jwk) &&
-		  jose_jws_ver(NULL, jws, NULL, jwk, false);
+	json_t *jws = jwt_jws(k, "bGFyZGVy");
+	bool ok = jws != NULL && jose_jws_ver(NULL, jws, NULL, k->jwk, false);
 
 	json_decref(jws);
 	return ok;
+}
+
+static bool
+is_es256(const json_t *jwk)
+{
+	return strcmp(member(jwk, "kty"), "EC") == 0 &&
+	       strcmp(member(jwk, "crv"), "P-256") == 0 &&
+	       strcmp(member(jwk, "alg"), "ES256") == 0 &&
+	       (*member(jwk, "d") == '\0') != (*member(jwk, "uri") == '\0');
+}
+
+/* On failure key_fini() what is in "out". */
+static enum err
+key_check(const char *path, const char *name, struct jwt_key *out,
+    struct why *why)
+{
+	enum err e = ERR_OK;
+
+	if (!is_es256(out->jwk))
+		return fail(why, path, "not a private key for ES256");
+	if (*member(out->jwk, "uri") != '\0')
+		e = jwt_store_open(member(out->jwk, "uri"), &out->store, why);
+	if (e != ERR_OK)
+		return why_in(why, e, "%s", path);
+	if (!pair_holds(out))
+		return fail(why, path, "not a private key for ES256");
+	if (time_read(span_str(member(out->jwk, "sign_from")),
+		&out->sign_from) != ERR_OK)
+		return fail(why, path, "no time in \"sign_from\"");
+	if (!thumbprint(out->jwk, out->kid) ||
+	    strncmp(name, out->kid, JWT_KID_LEN) != 0 ||
+	    strcmp(name + JWT_KID_LEN, SUFFIX) != 0)
+		return fail(why, path, "its name is not the key's thumbprint");
+	return ERR_OK;
 }
 
 static enum err
 key_parse(struct span text, const char *path, const char *name,
     struct jwt_key *out, struct why *why)
 {
-	json_t *jwk = json_loadb((const char *)text.p, text.len,
-	    JSON_REJECT_DUPLICATES, NULL);
-	enum err e = ERR_OK;
+	enum err e;
 
 	memset(out, 0, sizeof(*out));
-	if (strcmp(member(jwk, "kty"), "EC") != 0 ||
-	    strcmp(member(jwk, "crv"), "P-256") != 0 ||
-	    strcmp(member(jwk, "alg"), "ES256") != 0 ||
-	    *member(jwk, "d") == '\0' || !pair_holds(jwk))
-		e = fail(why, path, "not a private key for ES256");
-	else if (time_read(span_str(member(jwk, "sign_from")),
-		     &out->sign_from) != ERR_OK)
-		e = fail(why, path, "no time in \"sign_from\"");
-	else if (!thumbprint(jwk, out->kid) ||
-		 strncmp(name, out->kid, JWT_KID_LEN) != 0 ||
-		 strcmp(name + JWT_KID_LEN, SUFFIX) != 0)
-		e = fail(why, path, "its name is not the key's thumbprint");
-	if (e == ERR_OK)
-		out->jwk = json_incref(jwk);
-	json_decref(jwk);
+	out->jwk = json_loadb((const char *)text.p, text.len,
+	    JSON_REJECT_DUPLICATES, NULL);
+	if ((e = key_check(path, name, out, why)) != ERR_OK)
+		key_fini(out);
 	return e;
 }
 
@@ -292,23 +315,44 @@ key_from(struct jwt_key *k, time_t at)
 	must(json_object_set_new(k->jwk, "sign_from", json_string(text)) == 0);
 }
 
-/* A new key, in its file; kid gets its name. */
+/* The public half of the key at this URI, and where the other one is. */
 static enum err
-key_make(const char *dir, time_t sign_from, char kid[JWT_KID_LEN + 1],
-    struct why *why)
+key_of_store(const char *uri, struct jwt_key *k, struct why *why)
+{
+	enum err e = jwt_store_open(uri, &k->store, why);
+
+	if (e == ERR_OK)
+		e = jwt_store_public(k->store, k->jwk, why);
+	if (e == ERR_OK)
+		must(json_object_set_new(k->jwk, "uri", json_string(uri)) == 0);
+	return e;
+}
+
+/* A key, new or of a store, in its file; kid gets its name. */
+static enum err
+key_make(const char *dir, time_t sign_from, const char *uri,
+    char kid[JWT_KID_LEN + 1], struct why *why)
 {
 	struct jwt_key k = { .jwk = json_pack("{s:s, s:s}", "alg", "ES256",
 				 "use", "sig") };
-	enum err e;
+	enum err e = ERR_OK;
 
-	must(jose_jwk_gen(NULL, k.jwk) && thumbprint(k.jwk, k.kid));
+	if (uri != NULL)
+		e = key_of_store(uri, &k, why);
+	else
+		must(jose_jwk_gen(NULL, k.jwk));
+	if (e != ERR_OK)
+		goto out;
+	must(thumbprint(k.jwk, k.kid));
 	/* libjose says what else the key may do; "use" says it all. */
 	json_object_del(k.jwk, "key_ops");
 	must(json_object_set_new(k.jwk, "kid", json_string(k.kid)) == 0);
 	key_from(&k, sign_from);
-	e = key_write(dir, &k, why);
+	e = pair_holds(&k) ? key_write(dir, &k, why)
+			   : fail(why, k.kid, "it does not sign");
 	if (e == ERR_OK)
 		memcpy(kid, k.kid, sizeof(k.kid));
+out:
 	key_fini(&k);
 	return e;
 }
@@ -451,7 +495,7 @@ jwt_keys_open(const struct config *config, time_t now, struct jwt_keys **out,
 	    (e = keys_load(config, dir, &keys, why)) != ERR_OK)
 		goto out;
 	if (keys->n == 0) {
-		if ((e = key_make(dir, now, kid, why)) != ERR_OK)
+		if ((e = key_make(dir, now, NULL, kid, why)) != ERR_OK)
 			goto out;
 		jwt_keys_unref(keys);
 		keys = NULL;
@@ -495,9 +539,26 @@ keys_purge(const struct jwt_keys *keys, const char *dir, time_t now,
 	return ERR_OK;
 }
 
+/* A key that is there already would begin anew, and sign twice. */
+static enum err
+rotate_allowed(const struct jwt_keys *keys, const struct jwt_key *waiting,
+    bool at_once, const char *uri, struct why *why)
+{
+	size_t i;
+
+	if (waiting != NULL && (!at_once || uri != NULL))
+		return why_set(why, ERR_PARAM, CLAUSE,
+		    "key %s is published and waits to sign", waiting->kid);
+	for (i = 0; i < keys->n && uri != NULL; i++)
+		if (strcmp(member(keys->v[i].jwk, "uri"), uri) == 0)
+			return why_set(why, ERR_PARAM, CLAUSE,
+			    "key %s is that one", keys->v[i].kid);
+	return ERR_OK;
+}
+
 enum err
 jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
-    char kid[JWT_KID_LEN + 1], struct why *why)
+    const char *uri, char kid[JWT_KID_LEN + 1], struct why *why)
 {
 	char *dir = keys_dir(config);
 	struct jwt_keys *keys = NULL;
@@ -508,11 +569,8 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	    (e = keys_load(config, dir, &keys, why)) != ERR_OK)
 		goto out;
 	waiting = keys_waiting(keys, now);
-	if (waiting != NULL && !at_once) {
-		e = why_set(why, ERR_PARAM, CLAUSE,
-		    "key %s is published and waits to sign", waiting->kid);
+	if ((e = rotate_allowed(keys, waiting, at_once, uri, why)) != ERR_OK)
 		goto out;
-	}
 	if (waiting != NULL) {
 		key_from(waiting, now);
 		memcpy(kid, waiting->kid, sizeof(waiting->kid));
@@ -520,7 +578,7 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	} else {
 		e = key_make(dir,
 		    keys->n == 0 || at_once ? now : now + config->jwt.publish_s,
-		    kid, why);
+		    uri, kid, why);
 	}
 	if (e == ERR_OK)
 		e = keys_purge(keys, dir, now, why);

@@ -31,8 +31,8 @@ cmd_rotate(struct cli *cli)
 
 	if ((rc = key_config(cli, &config)) != CLI_OK)
 		return rc;
-	if (jwt_keys_rotate(config, clock_now(), cli_has(cli, "now"), kid,
-		&why) != ERR_OK) {
+	if (jwt_keys_rotate(config, clock_now(), cli_has(cli, "now"),
+		cli_value(cli, "from"), kid, &why) != ERR_OK) {
 		rc = cli_fail(cli, "%s", why.text);
 	} else if (cli_has(cli, "json")) {
 		printf("{\"kid\": \"%s\"}\n", kid);
@@ -100,6 +100,9 @@ out:
 static const struct cli_opt rotate_opts[] = {
 	{ "config", 'c', "FILE", "default " CLI_CONFIG },
 	{ "now", 0, NULL, "sign with the new key at once" },
+	{ "from", 0, "URI",
+	    "the key that is there: file:/PATH, or what a\n"
+	    "provider of OpenSSL's opens, as pkcs11:..." },
 	{ NULL, 0, NULL, NULL },
 };
 static const struct cli_opt list_opts[] = {
@@ -111,7 +114,11 @@ const struct cli_command cli_key_commands[] = {
 	{ "key rotate", "", 0, 0, CLI_JSON, rotate_opts,
 	    "Make the next key that signs verdicts",
 	    "It is published at once and signs after jwt.publish_s; the one\n"
-	    "before it stays published for jwt.overlap_s more.\n",
+	    "before it stays published for jwt.overlap_s more.  A key of "
+	    "--from stays\n"
+	    "where it is: its URI, which may hold a PIN, and its public half "
+	    "are\n"
+	    "kept in jwt.keys_dir.\n",
 	    cmd_rotate },
 	{ "key list", "", 0, 0, CLI_JSON, list_opts,
 	    "List the keys that sign verdicts", NULL, cmd_list },

@@ -8,9 +8,13 @@
 #include "config/base/must.h"
 #include "tests/kit/jwtkit.h"
 #include "tests/kit/run.h"
+#include "tests/kit/vset.h"
 
 #include <check.h>
 #include <jose/jose.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -275,7 +279,8 @@ rotate(const struct config *c, time_t now, bool at_once,
 {
 	struct why why = { 0 };
 
-	ck_assert_msg(jwt_keys_rotate(c, now, at_once, kid, &why) == ERR_OK,
+	ck_assert_msg(jwt_keys_rotate(c, now, at_once, NULL, kid, &why) ==
+			  ERR_OK,
 	    "%s", why.text);
 }
 
@@ -359,7 +364,8 @@ START_TEST(test_one_key_waits_at_a_time)
 
 	rotate(c, NOW, false, kid); /* the first signs at once */
 	rotate(c, NOW + 1, false, kid);
-	ck_assert_int_eq(jwt_keys_rotate(c, NOW + 2, false, now_kid, NULL),
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW + 2, false, NULL, now_kid,
+			     NULL),
 	    ERR_PARAM);
 	/* At once: the one that waits, whom clients know already. */
 	rotate(c, NOW + 3, true, now_kid);
@@ -388,6 +394,123 @@ START_TEST(test_ended_keys_are_removed)
 	keys = keys_open(c, NOW + 2 * DAY);
 	ck_assert_uint_eq(keys->n, 2);
 	jwt_keys_unref(keys);
+	config_unref(c);
+}
+END_TEST
+
+/* --- keys of a store -------------------------------------------------- */
+
+static char pem_path[400], pem_uri[420];
+
+/* A key of this curve in a file of its own; "pass": encrypted with that. */
+static void
+store_write(const char *curve, const char *pass)
+{
+	EVP_PKEY *key = EVP_EC_gen(curve);
+	FILE *f;
+
+	snprintf(pem_path, sizeof(pem_path), "%s.pem", dir);
+	snprintf(pem_uri, sizeof(pem_uri), "file:%s", pem_path);
+	must((f = fopen(pem_path, "w")) != NULL);
+	must(PEM_write_PKCS8PrivateKey(f, key,
+		 pass == NULL ? NULL : EVP_aes_128_cbc(), NULL, 0, NULL,
+		 (void *)(uintptr_t)pass) == 1);
+	must(fclose(f) == 0 && chmod(pem_path, 0600) == 0);
+	EVP_PKEY_free(key);
+}
+
+/* All that stands in the files of the folder. */
+static void
+expect_no_private_half(void)
+{
+	char line[600];
+	struct run r;
+
+	snprintf(line, sizeof(line), "grep -r \"d\": %s", dir);
+	r = run_line("", line);
+	ck_assert_int_eq(r.status, 1);
+	run_free(&r);
+}
+
+START_TEST(test_a_key_of_a_store_signs_where_it_is)
+{
+	struct config *c = config_new("");
+	char kid[JWT_KID_LEN + 1];
+	struct jwt_keys *keys;
+	struct blob *token, *twin;
+	json_t *set;
+
+	store_write("P-256", NULL);
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, pem_uri, kid, NULL),
+	    ERR_OK);
+	expect_no_private_half();
+	/* It is the first, and signs at once. */
+	keys = keys_open(c, NOW);
+	ck_assert_uint_eq(keys->n, 1);
+	ck_assert_str_eq(jwt_keys_signing(keys, NOW)->kid, kid);
+	token = sign(keys, "a nonce of theirs", NOW, 0);
+	set = set_at(keys, NOW);
+	ck_assert(jwt_jose_holds(set, token));
+	ck_assert(jwt_openssl_holds(set, token));
+	ck_assert_ptr_null(
+	    json_object_get(json_array_get(json_object_get(set, "keys"), 0),
+		"uri"));
+	twin = flipped(blob_span(token), token->len / 2, 1);
+	ck_assert(!jwt_jose_holds(set, twin));
+	/* It does not come twice; one of this folder's own may follow. */
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, pem_uri, kid, NULL),
+	    ERR_PARAM);
+	rotate(c, NOW, false, kid);
+	jwt_keys_unref(keys);
+	keys = keys_open(c, NOW);
+	ck_assert_uint_eq(keys->n, 2);
+	jwt_keys_unref(keys);
+	json_decref(set);
+	blob_unref(twin);
+	blob_unref(token);
+	config_unref(c);
+}
+END_TEST
+
+static void
+uri_refused(const struct config *c, const char *uri, const char *reason)
+{
+	char kid[JWT_KID_LEN + 1];
+	struct why why = { 0 };
+
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, uri, kid, &why),
+	    ERR_CONFIG);
+	ck_assert_msg(strstr(why.text, reason) != NULL, "%s", why.text);
+}
+
+START_TEST(test_what_is_no_key_of_a_store)
+{
+	struct config *c = config_new("");
+	struct jwt_keys *keys = NULL;
+	char kid[JWT_KID_LEN + 1];
+	struct why why = { 0 };
+
+	store_write("P-384", NULL);
+	uri_refused(c, pem_uri, "P-256");
+	/* Nobody is there to be asked. */
+	store_write("P-256", "secret");
+	uri_refused(c, pem_uri, "no private key");
+	store_write("P-256", NULL);
+	uri_refused(c, pem_path, "scheme");
+	uri_refused(c, "file:keys.pem", "file:/PATH");
+	uri_refused(c, "file:/none/such", "No such file");
+	uri_refused(c, "nowhere:object=key?pin-value=1234", "no private key");
+	must(chmod(pem_path, 0640) == 0);
+	uri_refused(c, pem_uri, "0600");
+	must(chmod(pem_path, 0600) == 0);
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, pem_uri, kid, NULL),
+	    ERR_OK);
+	/* Another one in its place is not the one that is published. */
+	store_write("P-256", NULL);
+	ck_assert_int_eq(jwt_keys_load(c, &keys, &why), ERR_CONFIG);
+	ck_assert_msg(strstr(why.text, "ES256") != NULL, "%s", why.text);
+	must(unlink(pem_path) == 0);
+	ck_assert_int_eq(jwt_keys_load(c, &keys, &why), ERR_CONFIG);
 	config_unref(c);
 }
 END_TEST
@@ -596,6 +719,8 @@ main(void)
 	tcase_add_test(tc, test_rotation_overlaps);
 	tcase_add_test(tc, test_overlap_covers_a_tokens_life);
 	tcase_add_test(tc, test_one_key_waits_at_a_time);
+	tcase_add_test(tc, test_a_key_of_a_store_signs_where_it_is);
+	tcase_add_test(tc, test_what_is_no_key_of_a_store);
 	tcase_add_test(tc, test_ended_keys_are_removed);
 	tcase_add_test(tc, test_modes_are_enforced);
 	tcase_add_test(tc, test_links_are_no_keys);
