@@ -59,11 +59,35 @@ api_baseline(struct req *req)
 	storage_baseline(worker_storage(req_worker(req)), document_cb, req);
 }
 
+/* Digits alone; false: it is no revision. */
+static bool
+before_read(const char *text, int64_t *out)
+{
+	int64_t n = 0;
+	size_t i;
+
+	for (i = 0; text[i] >= '0' && text[i] <= '9' && i < 18; i++)
+		n = n * 10 + (text[i] - '0');
+	*out = n;
+	return n > 0 && text[i] == '\0';
+}
+
 void
 api_baseline_history(struct req *req)
 {
-	storage_baseline_history(worker_storage(req_worker(req)), api_json_cb,
-	    req);
+	const char *text = req_query(req, "before");
+	struct why why = { 0 };
+	int64_t before = 0;
+
+	if (text != NULL && !before_read(text, &before)) {
+		reply_err(req,
+		    why_set(&why, ERR_PARAM, CLAUSE,
+			"before is not a revision"),
+		    &why);
+		return;
+	}
+	storage_baseline_history(worker_storage(req_worker(req)), before,
+	    api_json_cb, req);
 }
 
 /* --- reading a change ------------------------------------------------- */

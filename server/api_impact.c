@@ -7,12 +7,13 @@
 
 #include "config/base/must.h"
 #include "config/base/span.h"
+#include "storage/baseline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define IMPACT_MAGIC 0x9cc51005u
-/* Objects fetched for one preview, at most. */
+/* Objects fetched for one preview, at most: the next one fetches the rest. */
 #define WANTS_MAX 128
 
 struct impact {
@@ -22,6 +23,7 @@ struct impact {
 	uint32_t to;               /* 0: all */
 	struct coll_key wants[WANTS_MAX];
 	size_t n_wants, waiting;
+	size_t left;        /* not held, and not among these any more */
 	struct buf missing; /* JSON rows of what did not come */
 };
 
@@ -54,7 +56,7 @@ impact_cb(void *arg, enum err e, const struct why *why, struct blob *text)
 		must(text->len > 1 && text->data[0] == '{');
 		buf_str(&b, "{\"missing\":[");
 		buf_span(&b, buf_view(&i->missing));
-		buf_str(&b, "],");
+		buf_printf(&b, "],\"left\":%zu,", i->left);
 		buf_add(&b, text->data + 1, text->len - 1);
 		api_json(i->req, buf_blob(&b));
 	}
@@ -89,38 +91,21 @@ want_cb(void *arg, enum err e, const struct why *why, struct coll *coll)
 
 /* --- what to fetch ---------------------------------------------------- */
 
-struct held { /* is this number of that kind in the snapshot? */
-	const struct coll_key *key;
-	bool found;
-};
-
-static void
-held_one(void *arg, struct coll *c)
-{
-	struct held *h = arg;
-	const struct coll_key *k = h->key;
-
-	if (c->key.kind == k->kind && c->key.api == k->api &&
-	    c->eval_num == k->number &&
-	    (k->kind == COLL_IDENTITY
-		    ? c->key.enclave == k->enclave
-		    : c->key.tee == k->tee &&
-			  strcmp(c->key.fmspc, k->fmspc) == 0))
-		h->found = true;
-}
-
 static void
 want_add(struct impact *i, struct coll_key key)
 {
-	struct held held = { &key, false };
 	size_t n;
 
+	if (snap_numbered(worker_snap(req_worker(i->req)), &key, key.number) !=
+	    NULL)
+		return;
 	for (n = 0; n < i->n_wants; n++)
 		if (strcmp(i->wants[n].text, key.text) == 0)
 			return;
-	snap_each(worker_snap(req_worker(i->req)), held_one, &held);
-	if (!held.found && i->n_wants < WANTS_MAX)
+	if (i->n_wants < WANTS_MAX)
 		i->wants[i->n_wants++] = key;
+	else
+		i->left += key.kind == COLL_TCBINFO;
 }
 
 static void

@@ -320,6 +320,24 @@ status_of(const struct req *r, enum err e)
 	return status == 502 ? 503 : status == 410 ? 404 : status;
 }
 
+/*
+ * An operator who has been let in is told what exactly was wrong; the clients
+ * of a PCCS know its fixed texts.
+ */
+static bool
+for_operator(const struct req *r, int status)
+{
+	return r->route != NULL && r->route->serve == SERVE_ADMIN &&
+	       status != 401 && status != 403 && status != 503;
+}
+
+static struct blob *
+operator_text(enum err e, const struct why *why)
+{
+	return blob_from(span_str(
+	    why != NULL && why->text[0] != '\0' ? why->text : err_text(e)));
+}
+
 /* No allocation of the text: reply_body borrows it. */
 static void
 reply_error(struct req *r, enum err e, const struct why *why,
@@ -341,6 +359,9 @@ reply_error(struct req *r, enum err e, const struct why *why,
 	if (r->json_errors)
 		reply_body(r, status, "application/json; charset=utf-8", &lines,
 		    error_json(e, why), NULL);
+	else if (for_operator(r, status))
+		reply_body(r, status, "text/plain; charset=utf-8", &lines,
+		    operator_text(e, why), NULL);
 	else
 		reply_body(r, status, "text/plain; charset=utf-8", &lines, NULL,
 		    text);

@@ -206,8 +206,10 @@ void storage_baseline_due(struct storage *, store_done_fn, void *arg);
 /* GET /v1/baseline: {"revision", "rules", "numbers", "effective",
  * "changes_at"}, the last being when time alone may change something. */
 void storage_baseline(struct storage *, store_text_fn, void *arg);
-/* {"changes":[...]}, the newest first. */
-void storage_baseline_history(struct storage *, store_text_fn, void *arg);
+/* {"changes":[...],"next"}, the newest first: a page of those before a
+ * revision, 0 for the last ones. "next" is where the next page is before. */
+void storage_baseline_history(struct storage *, int64_t before, store_text_fn,
+    void *arg);
 
 /*
  * What is new upstream, one JSON object each, before it is served:
@@ -247,7 +249,8 @@ struct base_change {
 /*
  * Check it, compute its impact, write it, publish it: on disk before the
  * call-back.  The text is the document of GET /v1/baseline as it is (or, with
- * dry_run, would be) afterwards, with "impact": {"before", "after"}.
+ * dry_run, would be) afterwards, with "impact": {"before", "after"}, and
+ * "amd" in it when rules of AMD's may have changed.
  * ERR_CHANGED: the revision has moved on.  ERR_NO_FMSPC, ERR_NO_NUMBER,
  * ERR_RETIRED, ERR_PARAM: there is nothing of the kind.  ERR_IMPACT: too many
  * platforms would fall; the text holds the impact.  ERR_DB...: nothing was

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Changes shown, the newest first. */
-#define HISTORY_MAX 200
+/* Changes on one page of the history, the newest first. */
+#define HISTORY_MAX 100
 
 static void
 set(json_t *o, const char *name, json_t *value)
@@ -177,11 +177,20 @@ column_text(const struct db_val *col)
 	return json_stringn((const char *)col->s.p, col->s.len);
 }
 
+struct history_job {
+	struct text_job text;
+	int64_t before; /* revisions before this one */
+	json_t *list;
+	int64_t last; /* the revision of its last row */
+};
+
 static bool
 history_row(void *arg, const struct db_val *col)
 {
-	json_t *list = arg, *o = json_object();
+	struct history_job *h = arg;
+	json_t *o = json_object();
 
+	h->last = col[0].i;
 	set(o, "revision", json_integer(col[0].i));
 	set(o, "at", json_time(col[1].i));
 	set(o, "who", column_text(&col[2]));
@@ -190,32 +199,44 @@ history_row(void *arg, const struct db_val *col)
 	set(o, "before", column_json(&col[5]));
 	set(o, "after", column_json(&col[6]));
 	set(o, "impact", column_json(&col[7]));
-	must(json_array_append_new(list, o) == 0);
+	must(json_array_append_new(h->list, o) == 0);
 	return true;
 }
 
+/* Revisions are counted from 1 on without a gap. */
 static void
 history_work(struct job *j)
 {
 	struct text_job *t = msg_of(j, struct text_job, job);
-	json_t *o = json_object(), *list = json_array();
+	struct history_job *h = msg_of(t, struct history_job, text);
+	json_t *o = json_object();
 	enum err e;
 
-	set(o, "changes", list);
-	if ((e = store_read(j->st, SQL_BASE_LIST, VALS(db_int(HISTORY_MAX)),
-		 history_row, list, &j->why)) != ERR_OK) {
+	h->list = json_array();
+	set(o, "changes", h->list);
+	if ((e = store_read(j->st, SQL_BASE_LIST,
+		 VALS(db_int(h->before), db_int(HISTORY_MAX)), history_row, h,
+		 &j->why)) != ERR_OK) {
 		json_decref(o);
 		job_fail(j, e);
 		return;
 	}
+	set(o, "next",
+	    json_array_size(h->list) == HISTORY_MAX && h->last > 1
+		? json_integer(h->last)
+		: json_null());
 	t->text = json_text(o);
 	job_done(j);
 }
 
 void
-storage_baseline_history(struct storage *st, store_text_fn fn, void *arg)
+storage_baseline_history(struct storage *st, int64_t before, store_text_fn fn,
+    void *arg)
 {
-	text_job_start(st, history_work, NULL, fn, arg);
+	struct history_job *h = xcalloc(1, sizeof(*h));
+
+	h->before = before > 0 ? before : INT64_MAX;
+	text_job_run(&h->text, st, history_work, NULL, fn, arg);
 }
 
 /* --- status and gauges ------------------------------------------------ */

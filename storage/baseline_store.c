@@ -259,14 +259,17 @@ warned(const struct baseline *old, const struct base_scope *s, size_t tee)
 
 /* What is different from the table before. */
 static void
-note_scope(struct base_state *s, const struct baseline *b, size_t i)
+note_scope(struct storage *st, const struct baseline *b, size_t i)
 {
+	struct base_state *s = st->base;
 	const struct base_scope *scope = &b->policy->v[i / BASE_TEES];
 	const struct base_pick *p = &b->pick[i];
 	struct base_now *n;
 
-	if (warned(s->table, scope, i % BASE_TEES) != p->warning)
+	if (warned(s->table, scope, i % BASE_TEES) != p->warning) {
 		note_warning(scope, i % BASE_TEES, p, b->ends_at[i]);
+		watch_warning(st, scope, i % BASE_TEES, p, b->ends_at[i]);
+	}
 	if (p->number == 0)
 		return;
 	n = now_at(s, scope->kind, scope->name, i % BASE_TEES);
@@ -285,7 +288,7 @@ baseline_publish(struct storage *st)
 	size_t i;
 
 	for (i = 0; i < b->policy->n * BASE_TEES; i++)
-		note_scope(s, b, i);
+		note_scope(st, b, i);
 	now_prune(s);
 	watch_table(st, b);
 	if (s->now_dirty)

@@ -17,4 +17,13 @@
  */
 enum err preview_amd(struct storage *, json_t **out, struct why *) MUST_CHECK;
 
+/* Of all chips known: how many report less than is demanded of them under one
+ * table and under another, and how many under the other alone. */
+struct impact_amd {
+	size_t chips, below_before, below_after, fall;
+};
+struct baseline;
+enum err impact_amd(struct storage *, const struct baseline *from,
+    const struct baseline *to, struct impact_amd *, struct why *) MUST_CHECK;
+
 #endif

@@ -1,7 +1,7 @@
 /*
  * AMD's side of the impact preview: the TCB each chip known has reported (of
  * several the highest), against every TCB that some chip has as the least one
- * demanded.  Store thread.
+ * demanded; and what a change of the rules makes of them.  Store thread.
  */
 #include "config/base/enc.h"
 #include "config/base/must.h"
@@ -224,25 +224,92 @@ product_json(const struct fleet_amd *f, const struct chips *c)
 	    pinned ? tcb_json(min.tcb) : json_null(), "candidates", list);
 }
 
-enum err
-preview_amd(struct storage *st, json_t **out, struct why *why)
+/* --- reading them ----------------------------------------------------- */
+
+static enum err
+fleet_amd_read(struct storage *st, const struct baseline *b,
+    struct fleet_amd *f, struct why *why)
 {
-	struct fleet_amd f = { .baseline = snap_baseline(st->snap) };
-	json_t *list = json_array();
-	enum err e;
+	int p;
+
+	*f = (struct fleet_amd){ .baseline = b };
+	for (p = 0; p < AMD_PRODUCT_N; p++)
+		f->of[p].product = (enum amd_product)p;
+	return store_read(st, SQL_FLEET_CHIPS, NULL, 0, chip_row, f, why);
+}
+
+static void
+fleet_amd_fini(struct fleet_amd *f)
+{
 	int p;
 
 	for (p = 0; p < AMD_PRODUCT_N; p++)
-		f.of[p].product = (enum amd_product)p;
-	e = store_read(st, SQL_FLEET_CHIPS, NULL, 0, chip_row, &f, why);
-	for (p = 0; p < AMD_PRODUCT_N; p++) {
-		if (e == ERR_OK && f.of[p].n > 0)
-			json_array_append_new(list, product_json(&f, &f.of[p]));
-		free(f.of[p].v);
-	}
-	if (e != ERR_OK)
-		json_decref(list);
-	else
+		free(f->of[p].v);
+}
+
+enum err
+preview_amd(struct storage *st, json_t **out, struct why *why)
+{
+	struct fleet_amd f;
+	json_t *list;
+	enum err e = fleet_amd_read(st, snap_baseline(st->snap), &f, why);
+	int p;
+
+	if (e == ERR_OK) {
+		list = json_array();
+		for (p = 0; p < AMD_PRODUCT_N; p++)
+			if (f.of[p].n > 0)
+				json_array_append_new(list,
+				    product_json(&f, &f.of[p]));
 		*out = list;
+	}
+	fleet_amd_fini(&f);
+	return e;
+}
+
+/* --- a change of the rules -------------------------------------------- */
+
+static bool
+chip_below(const struct chips *c, const struct chip *chip,
+    const struct amd_tcb *least)
+{
+	return least != NULL && !amd_tcb_covers(c->product, chip->tcb, *least);
+}
+
+static void
+change_sum(const struct chips *c, const struct baseline *to,
+    struct impact_amd *sum)
+{
+	char hex[2 * AMD_HWID_MAX + 1];
+	struct base_amd_min min;
+	const struct chip *chip;
+	bool was, is;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		chip = &c->v[i];
+		hex_lower(span_of(chip->id, amd_hwid_len(c->product)), hex);
+		was = chip_below(c, chip, chip->has_min ? &chip->min : NULL);
+		is = baseline_amd(to, c->product, hex, &min) && !min.newest &&
+		     chip_below(c, chip, &min.tcb);
+		sum->below_before += was;
+		sum->below_after += is;
+		sum->fall += is && !was;
+	}
+	sum->chips += c->n;
+}
+
+enum err
+impact_amd(struct storage *st, const struct baseline *from,
+    const struct baseline *to, struct impact_amd *sum, struct why *why)
+{
+	struct fleet_amd f;
+	enum err e = fleet_amd_read(st, from, &f, why);
+	int p;
+
+	*sum = (struct impact_amd){ 0 };
+	for (p = 0; e == ERR_OK && p < AMD_PRODUCT_N; p++)
+		change_sum(&f.of[p], to, sum);
+	fleet_amd_fini(&f);
 	return e;
 }

@@ -66,9 +66,9 @@ set(json_t *o, const char *name, json_t *value)
 	must(json_object_set_new(o, name, value) == 0);
 }
 
-/* One event; the object is stolen. */
-static void
-watch_tell(struct storage *st, const char *what, enum metric metric, json_t *o)
+/* One event; the object is stolen.  The text of it is new. */
+static char *
+watch_post(struct storage *st, const char *what, json_t *o)
 {
 	struct blob *text;
 	char *line;
@@ -79,11 +79,56 @@ watch_tell(struct storage *st, const char *what, enum metric metric, json_t *o)
 	must(line != NULL);
 	text = blob_from(span_str(line));
 	json_decref(o);
-	metric_inc(metric);
-	log_event(LOG_NOTE, "upstream-news", "what", what, "text", line, NULL);
 	watch_send(st, text);
 	blob_unref(text);
+	return line;
+}
+
+/* News: counted and logged as well. */
+static void
+watch_tell(struct storage *st, const char *what, enum metric metric, json_t *o)
+{
+	char *line;
+
+	metric_inc(metric);
+	line = watch_post(st, what, o);
+	log_event(LOG_NOTE, "upstream-news", "what", what, "text", line, NULL);
 	free(line);
+}
+
+/* --- the baseline's own ----------------------------------------------- */
+
+void
+watch_warning(struct storage *st, const struct base_scope *s, size_t tee,
+    const struct base_pick *p, time_t ends_at)
+{
+	json_t *o = json_object();
+	const char *name = base_warning_name(p->warning);
+
+	set(o, "scope", json_string(s->name[0] == '\0' ? "default" : s->name));
+	set(o, "tee", json_string(tee_name(BASE_TEE(tee))));
+	set(o, "warning", name == NULL ? json_null() : json_string(name));
+	set(o, "number", json_integer(p->number));
+	set(o, "named", json_integer(p->named));
+	set(o, "wanted", json_integer(p->wanted));
+	set(o, "ends", json_time(ends_at));
+	set(o, "until", json_time(p->until));
+	free(watch_post(st, "warning", o));
+}
+
+void
+watch_change(struct storage *st, int64_t revision, const char *scope,
+    const struct base_change *ask, json_t *impact)
+{
+	json_t *o = json_object();
+
+	set(o, "revision", json_integer(revision));
+	set(o, "verb", json_string(base_verb_name(ask->verb)));
+	set(o, "scope", json_string(scope));
+	set(o, "who", json_string(ask->who));
+	set(o, "reason", json_string(ask->reason));
+	set(o, "impact", json_incref(impact));
+	free(watch_post(st, "change", o));
 }
 
 /* --- impact ----------------------------------------------------------- */

@@ -215,11 +215,25 @@ show_counts(const char *name, json_t *counts)
 	printf("%s\n", first ? " nothing known" : "");
 }
 
+/* Only of a change of AMD's rules. */
+static void
+show_chips(const json_t *amd)
+{
+	if (!json_is_object(amd))
+		return;
+	printf("chips: of %lld AMD chips %lld fall below what is demanded of "
+	       "them; below it %lld before, %lld after\n",
+	    num_of(amd, "chips"), num_of(amd, "fall"),
+	    num_of(json_object_get(amd, "before"), "below"),
+	    num_of(json_object_get(amd, "after"), "below"));
+}
+
 static void
 show_impact(const json_t *impact)
 {
 	if (!json_is_object(impact))
 		return;
+	show_chips(json_object_get(impact, "amd"));
 	printf("impact: of %lld platforms %lld fall out of date, %lld of "
 	       "these until their certificates are renewed\n",
 	    num_of(impact, "platforms"), num_of(impact, "fall"),
@@ -297,12 +311,22 @@ show_history(const json_t *doc)
 		    or_else(text_of(row, "reason"), "-"));
 		show_impact(json_object_get(row, "impact"));
 	}
+	if (json_is_integer(json_object_get(doc, "next")))
+		printf("older ones: --before %lld\n", num_of(doc, "next"));
 }
 
 static int
 cmd_history(struct cli *cli)
 {
-	return get(cli, PATH "/history", show_history);
+	char path[64] = PATH "/history";
+	long before;
+
+	if (!cli_number(cli, "before", 1, 1000000000, 0, &before))
+		return CLI_USAGE;
+	if (before > 0)
+		snprintf(path, sizeof(path), PATH "/history?before=%ld",
+		    before);
+	return get(cli, path, show_history);
 }
 
 /* --- changing --------------------------------------------------------- */
@@ -336,15 +360,39 @@ set(json_t *o, const char *name, json_t *value)
 	must(json_object_set_new(o, name, value) == 0);
 }
 
-static void
-set_option(const struct cli *cli, json_t *o, const char *option,
-    const char *member)
+/* Only UTF-8 can be said in JSON. */
+static bool
+set_text(struct cli *cli, json_t *o, const char *member, const char *text)
 {
-	const char *v = cli_value(cli, option);
-	json_t *text = v == NULL ? NULL : json_string(v);
+	json_t *v = json_string(text);
 
-	if (text != NULL)
-		set(o, member, text);
+	if (v == NULL) {
+		cli_misuse(cli, "%s is not UTF-8", member);
+		return false;
+	}
+	set(o, member, v);
+	return true;
+}
+
+static bool
+set_options(struct cli *cli, json_t *o)
+{
+	static const struct {
+		const char *option, *member;
+	} texts[] = { { "reason", "reason" }, { "fmspc", "fmspc" },
+		{ "listen", "listen" }, { "on-retire", "on_retire" },
+		{ "product", "product" }, { "chip", "chip" } };
+	const char *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		v = cli_value(cli, texts[i].option);
+		if (v != NULL && !set_text(cli, o, texts[i].member, v))
+			return false;
+	}
+	set(o, "dry_run", json_boolean(cli_has(cli, "dry-run")));
+	set(o, "force", json_boolean(cli_has(cli, "force")));
+	return true;
 }
 
 static int
@@ -357,8 +405,10 @@ refused(const struct cli *cli, const struct http_answer *a)
 		show_impact(json_object_get(doc, "impact"));
 		fflush(stdout);
 		json_decref(doc);
-		return cli_fail(cli, "too many platforms would fall out of "
-				     "date; --force does it all the same");
+		return cli_fail(cli,
+		    "too many %s would fall out of date; --force does it all "
+		    "the same",
+		    cli_has(cli, "product") ? "chips" : "platforms");
 	}
 	return cli_answer_failed(cli, a);
 }
@@ -379,14 +429,10 @@ change(struct cli *cli, const char *verb, json_t *o)
 		json_decref(o);
 		return cli_misuse(cli, "--reason is required");
 	}
-	set_option(cli, o, "reason", "reason");
-	set_option(cli, o, "fmspc", "fmspc");
-	set_option(cli, o, "listen", "listen");
-	set_option(cli, o, "on-retire", "on_retire");
-	set_option(cli, o, "product", "product");
-	set_option(cli, o, "chip", "chip");
-	set(o, "dry_run", json_boolean(cli_has(cli, "dry-run")));
-	set(o, "force", json_boolean(cli_has(cli, "force")));
+	if (!set_options(cli, o)) {
+		json_decref(o);
+		return CLI_USAGE;
+	}
 	if ((rc = revision(cli, from)) != CLI_OK)
 		goto out;
 	snprintf(path, sizeof(path), "%s/%s", PATH, verb);
@@ -434,15 +480,22 @@ numbered(struct cli *cli, const char *verb, const char *what,
 }
 
 static int
+named(struct cli *cli, const char *verb, const char *member)
+{
+	json_t *o = json_object();
+
+	if (set_text(cli, o, member, cli->argv[0]))
+		return change(cli, verb, o);
+	json_decref(o);
+	return CLI_USAGE;
+}
+
+static int
 cmd_pin(struct cli *cli)
 {
-	json_t *o;
-
 	if (!cli_has(cli, "product"))
 		return numbered(cli, "pin", "an evaluation number", "number");
-	o = json_object();
-	set(o, "tcb", json_string(cli->argv[0]));
-	return change(cli, "pin", o);
+	return named(cli, "pin", "tcb");
 }
 
 static int
@@ -460,10 +513,7 @@ cmd_promote(struct cli *cli)
 static int
 cmd_follow(struct cli *cli)
 {
-	json_t *o = json_object();
-
-	set(o, "follow", json_string(cli->argv[0]));
-	return change(cli, "follow", o);
+	return named(cli, "follow", "follow");
 }
 
 static int
@@ -513,6 +563,10 @@ cmd_rollback(struct cli *cli)
 
 static const struct cli_opt rule_opts[] = { COMMON, SCOPE, RETIRE, AMD, END };
 static const struct cli_opt promote_opts[] = { COMMON, SCOPE, RETIRE, END };
+static const struct cli_opt history_opts[] = {
+	{ "before", 0, "N", "changes before this revision" },
+	END,
+};
 static const struct cli_opt rollback_opts[] = { COMMON,
 	{ "to", 't', "N",
 	    "the revision whose rules to restore (default:\n"
@@ -544,7 +598,7 @@ const struct cli_command cli_baseline_commands[] = {
 	    cmd_promote },
 	{ "baseline rollback", "", 0, 0, ASKS, rollback_opts,
 	    "Restore the rules of an earlier revision", NULL, cmd_rollback },
-	{ "baseline history", "", 0, 0, ASKS, NULL,
+	{ "baseline history", "", 0, 0, ASKS, history_opts,
 	    "Show who changed the baseline, when, why, to what effect", NULL,
 	    cmd_history },
 	{ 0 },

@@ -399,65 +399,85 @@ static const struct {
 	const char *verb, *body;
 	int status;
 	const char *reason;
+	const char *text; /* part of what the operator is told; NULL: any */
 } refused[] = {
-	{ "pin", "{\"number\":17}", 400, "bad-parameter" },
-	{ "pin", "{\"number\":17,\"reason\":\"\"}", 400, "bad-parameter" },
-	{ "pin", "{\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "pin", "{\"number\":\"17\",\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "pin", "{\"number\":-1,\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "pin", "[]", 400, "bad-parameter" },
+	{ "pin", "{\"number\":17}", 400, "bad-parameter",
+	    "a reason of 1 to 500 bytes" },
+	{ "pin", "{\"number\":17,\"reason\":\"\"}", 400, "bad-parameter",
+	    NULL },
+	{ "pin", "{\"reason\":\"t\"}", 400, "bad-parameter", NULL },
+	{ "pin", "{\"number\":\"17\",\"reason\":\"t\"}", 400, "bad-parameter",
+	    NULL },
+	{ "pin", "{\"number\":-1,\"reason\":\"t\"}", 400, "bad-parameter",
+	    NULL },
+	{ "pin", "[]", 400, "bad-parameter", NULL },
 	{ "pin", "{\"number\":17,\"number\":18,\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
-	{ "pin", PIN(19), 404, "number-never-published" },
-	{ "pin", PIN(16), 400, "number-retired" },
-	{ "promote", PIN(19), 404, "number-never-published" },
-	{ "promote", PIN(16), 400, "bad-parameter" },
+	    "bad-parameter", NULL },
+	{ "pin", PIN(19), 404, "number-never-published",
+	    "19 was never published: the highest is 18" },
+	{ "pin", PIN(16), 400, "number-retired",
+	    "16 is retired: Intel signs from 17 on" },
+	{ "promote", PIN(19), 404, "number-never-published", NULL },
+	{ "promote", PIN(16), 400, "bad-parameter", "16 is behind 17" },
 	{ "pin", "{\"fmspc\":\"FFFFFFFFFFFF\",\"number\":17,\"reason\":\"t\"}",
-	    404, "fmspc-unknown" },
+	    404, "fmspc-unknown", "FMSPC FFFFFFFFFFFF is known" },
 	{ "pin", "{\"fmspc\":\"XX\",\"number\":17,\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
+	    "bad-parameter", NULL },
 	{ "pin", "{\"listen\":\"1.2.3.4:5\",\"number\":17,\"reason\":\"t\"}",
-	    400, "bad-parameter" },
+	    400, "bad-parameter", "no listener 1.2.3.4:5" },
 	{ "pin",
 	    "{\"listen\":\"127.0.0.1:0\",\"fmspc\":\"" FMSPC
 	    "\",\"number\":17,\"reason\":\"t\"}",
-	    400, "bad-parameter" },
-	{ "lag", "{\"days\":0,\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "lag", "{\"days\":4000,\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "lag", "{\"days\":-5,\"reason\":\"t\"}", 400, "bad-parameter" },
+	    400, "bad-parameter", NULL },
+	{ "lag", "{\"days\":0,\"reason\":\"t\"}", 400, "bad-parameter", NULL },
+	{ "lag", "{\"days\":4000,\"reason\":\"t\"}", 400, "bad-parameter",
+	    "days is not an integer from 1 to 3650" },
+	{ "lag", "{\"days\":-5,\"reason\":\"t\"}", 400, "bad-parameter", NULL },
 	/* 17 is of March 2024: nothing is ten years old. */
-	{ "lag", "{\"days\":3650,\"reason\":\"t\"}", 400, "bad-parameter" },
+	{ "lag", "{\"days\":3650,\"reason\":\"t\"}", 400, "bad-parameter",
+	    "no number that can be served is 3650 days old" },
 	{ "follow", "{\"follow\":\"late\",\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
+	    "bad-parameter", NULL },
 	{ "follow",
 	    "{\"follow\":\"early\",\"on_retire\":\"x\",\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
-	{ "rollback", "{\"reason\":\"t\"}", 400, "bad-parameter" },
-	{ "rollback", "{\"revision\":5,\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
+	    "bad-parameter", NULL },
+	{ "rollback", "{\"reason\":\"t\"}", 400, "bad-parameter", NULL },
+	{ "rollback", "{\"revision\":5,\"reason\":\"t\"}", 400, "bad-parameter",
+	    "there is no revision 5" },
 	{ "pin",
 	    "{\"product\":\"Rome\",\"tcb\":\"DB18000000000004\","
 	    "\"reason\":\"t\"}",
-	    400, "bad-parameter" },
+	    400, "bad-parameter", NULL },
 	{ "pin", "{\"product\":\"Milan\",\"tcb\":\"XY\",\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
+	    "bad-parameter", NULL },
 	{ "lag", "{\"product\":\"Milan\",\"days\":5,\"reason\":\"t\"}", 400,
-	    "bad-parameter" },
+	    "bad-parameter", NULL },
 };
 
 START_TEST(test_what_is_no_change)
 {
+	struct edge_reply r;
 	size_t i;
 
 	begin(NULL);
 	sim_recovery(h.sim);
 	expect_get(&h, S4 "tcbevaluationdatanumbers", 200, NULL);
-	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		expect_change(&h, refused[i].verb, refused[i].body,
-		    refused[i].status, refused[i].reason);
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		r = keep(
+		    baseline_post(&h, refused[i].verb, -1, refused[i].body));
+		ck_assert_msg(r.status == refused[i].status, "%s %s: %d",
+		    refused[i].verb, refused[i].body, r.status);
+		expect_header(&r, "Larder-Reason", refused[i].reason);
+		ck_assert_msg(refused[i].text == NULL ||
+				  strstr(r.body, refused[i].text) != NULL,
+		    "%s %s: %s", refused[i].verb, refused[i].body, r.body);
+	}
 	ck_assert_int_eq(revision(), 0);
 	expect_admin(&h, "POST", "/v1/baseline/pin", PIN(17), 428);
-	ck_assert_int_eq(house_status(&h, "/v1/baseline"), 401);
+	/* Who is not let in is told nothing. */
+	r = keep(house_get(&h, "/v1/baseline"));
+	ck_assert_int_eq(r.status, 401);
+	ck_assert_str_eq(r.body, "Authentication failed.");
 	expect_all(17);
 	house_stop(&h);
 }
@@ -585,6 +605,47 @@ START_TEST(test_history_and_going_back)
 }
 END_TEST
 
+/* Its pages follow each other without a gap and end. */
+START_TEST(test_history_has_pages)
+{
+	json_int_t expect = 103, next = 0;
+	struct edge_reply r;
+	json_t *doc, *row;
+	char target[64] = "/v1/baseline/history";
+	size_t i, pages = 0;
+	int n;
+
+	house_start(&h, NULL);
+	expect_set(&h, TEE_SGX, FMSPC, 17);
+	for (n = 0; n < 103; n++)
+		expect_change(&h, "follow",
+		    "{\"follow\":\"standard\",\"reason\":\"t\"}", 200, NULL);
+	do {
+		r = keep(house_admin(&h, "GET", target, NULL));
+		ck_assert_int_eq(r.status, 200);
+		doc = json_loads(r.body, 0, NULL);
+		json_array_foreach(json_object_get(doc, "changes"), i, row)
+		{
+			ck_assert_int_eq(json_integer_value(
+					     json_object_get(row, "revision")),
+			    expect);
+			expect--;
+		}
+		next = json_integer_value(json_object_get(doc, "next"));
+		ck_assert(next == 0 || next == expect + 1);
+		snprintf(target, sizeof(target),
+		    "/v1/baseline/history?before=%d", (int)next);
+		json_decref(doc);
+	} while (next != 0 && ++pages < 10);
+	ck_assert_int_eq(expect, 0);
+	ck_assert_uint_eq(pages, 1);
+	expect_admin(&h, "GET", "/v1/baseline/history?before=0", NULL, 400);
+	expect_admin(&h, "GET", "/v1/baseline/history?before=1x", NULL, 400);
+	expect_admin(&h, "GET", "/v1/baseline/history?before=-1", NULL, 400);
+	house_stop(&h);
+}
+END_TEST
+
 /* Platforms that number 18 leaves behind stand in the way. */
 START_TEST(test_a_promotion_that_fells_the_fleet_is_refused)
 {
@@ -702,6 +763,7 @@ suite(void)
 	tcase_add_test(t, test_concurrent_promotions);
 	tcase_add_test(t, test_a_dry_run_changes_nothing);
 	tcase_add_test(t, test_history_and_going_back);
+	tcase_add_test(t, test_history_has_pages);
 	tcase_add_test(t, test_a_promotion_that_fells_the_fleet_is_refused);
 	tcase_add_test(t, test_a_restart_changes_nothing);
 	tcase_add_test(t, test_rules_of_run_time_go_before_the_configuration);

@@ -9,7 +9,7 @@
  * generation that no platform has.
  */
 #include "config/base/enc.h"
-#include "tests/kit/house.h"
+#include "tests/kit/baseline.h"
 #include "tests/kit/keep.h"
 
 #include <check.h>
@@ -282,6 +282,48 @@ candidate(json_t *doc, const char *product, const char *tcb)
 	return NULL;
 }
 
+/* A change from the present revision; its answer. */
+static json_t *
+posted(const char *verb, const char *body, int status)
+{
+	struct edge_reply r = keep(baseline_post(&h, verb, -1, body));
+	json_t *doc;
+
+	ck_assert_msg(r.status == status, "%d %s", r.status, r.body);
+	doc = json_loads(r.body, 0, NULL);
+	ck_assert_ptr_nonnull(doc);
+	return doc;
+}
+
+/* Demand this TCB of Milan. */
+static json_t *
+demand(const char *tcb, bool force, int status)
+{
+	char body[128];
+
+	snprintf(body, sizeof(body),
+	    "{\"product\":\"Milan\",\"tcb\":\"%s\",\"reason\":\"SB-3019\"%s}",
+	    tcb, force ? ",\"force\":true" : "");
+	return posted("pin", body, status);
+}
+
+/* Of a change's three chips: how many fall, and are below before and after. */
+static void
+expect_chips(const json_t *change, json_int_t fall, json_int_t before,
+    json_int_t after)
+{
+	const json_t *amd =
+	    json_object_get(json_object_get(change, "impact"), "amd");
+
+	ck_assert_ptr_nonnull(amd);
+	ck_assert_int_eq(num(amd, "chips"), 3);
+	ck_assert_int_eq(num(amd, "fall"), fall);
+	ck_assert_int_eq(num(json_object_get(amd, "before"), "below"), before);
+	ck_assert_int_eq(num(json_object_get(amd, "after"), "below"), after);
+	ck_assert_int_eq(num(json_object_get(amd, "after"), "meets"),
+	    3 - after);
+}
+
 /*
  * Three Milans: microcode 100, 200, 200, all else equal.  With 200 as the
  * least one is below, for its microcode alone; with 100 none is.
@@ -289,7 +331,7 @@ candidate(json_t *doc, const char *product, const char *tcb)
 START_TEST(test_chips_below_a_least_tcb)
 {
 	static const uint8_t ucode[] = { 100, 200, 200 };
-	char path[SIM_KDS_PATH], low[17] = "", high[17] = "", body[128];
+	char path[SIM_KDS_PATH], low[17] = "", high[17] = "";
 	struct sim_chip chip;
 	json_t *doc, *c, *e;
 	struct edge_reply r;
@@ -328,20 +370,37 @@ START_TEST(test_chips_below_a_least_tcb)
 	json_decref(doc);
 	r = keep(house_admin(&h, "GET", IMPACT, NULL));
 	ck_assert_ptr_null(strstr(r.body, chip.hex));
+	/* One of three is more than 5 %: refused, with the numbers. */
+	doc = demand(high, false, 409);
+	expect_chips(doc, 1, 0, 1);
+	json_decref(doc);
+	doc = demand(low, false, 200);
+	expect_chips(doc, 0, 0, 0);
+	json_decref(doc);
 	/* Demanded from now on: whoever is below has fallen already. */
-	snprintf(body, sizeof(body),
-	    "{\"product\":\"Milan\",\"tcb\":\"%s\",\"reason\":\"SB-3019\","
-	    "\"force\":true}",
-	    high);
-	r = keep(house_send(&h, "POST", "/v1/baseline/pin",
-	    "admin-token: " HOUSE_ADMIN "\r\nIf-Match: \"0\"\r\n",
-	    span_str(body)));
-	ck_assert_msg(r.status == 200, "%d %s", r.status, r.body);
+	doc = demand(high, true, 200);
+	expect_chips(doc, 1, 0, 1);
+	json_decref(doc);
 	doc = impact("");
 	c = candidate(doc, "Milan", high);
 	ck_assert(json_is_true(json_object_get(c, "effective")));
 	ck_assert_int_eq(num(c, "below"), 1);
 	ck_assert_int_eq(num(c, "fall"), 0);
+	json_decref(doc);
+	/* The history has it, and going back is an impact as well. */
+	doc = posted("rollback", "{\"reason\":\"t\"}", 200);
+	expect_chips(doc, 0, 1, 0);
+	json_decref(doc);
+	r = keep(house_admin(&h, "GET", "/v1/baseline/history", NULL));
+	doc = json_loads(r.body, 0, NULL);
+	expect_chips(json_array_get(json_object_get(doc, "changes"), 1), 1, 0,
+	    1);
+	json_decref(doc);
+	/* Of Intel's numbers alone nothing is said of chips. */
+	doc =
+	    posted("follow", "{\"follow\":\"standard\",\"reason\":\"t\"}", 200);
+	ck_assert_ptr_null(
+	    json_object_get(json_object_get(doc, "impact"), "amd"));
 	json_decref(doc);
 	house_stop(&h);
 }

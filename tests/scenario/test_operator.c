@@ -415,6 +415,55 @@ START_TEST(test_tls_and_unix_sockets)
 }
 END_TEST
 
+/* --- the baseline ------------------------------------------------------ */
+
+START_TEST(test_baseline_from_the_command_line)
+{
+	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 0));
+	char line[1200];
+	struct run r;
+	json_t *doc;
+
+	check_get(&daemon_, TCB, 200);
+	check_get(&daemon_, "/sgx/certification/v4/qe/identity", 200);
+	snprintf(line, sizeof(line),
+	    "/sgx/certification/v4/pckcert?qeid=%s&cpusvn=%s&pcesvn=%s"
+	    "&pceid=%s&encrypted_ppid=",
+	    p.qe_id, p.cpu_svn, p.pce_svn, p.pce_id);
+	sim_enc_ppid(&p, 1, line + strlen(line));
+	check_get(&daemon_, line, 200);
+	run_check("larder baseline pin 17 --dry-run --reason look", 0,
+	    "dry run", NULL);
+	run_check("larder baseline history", 0, NULL);
+	run_check("larder baseline pin 17 --reason fleet", 0, "revision 1",
+	    "pin 17", "run-time", NULL);
+	sim_recovery(sim);
+	check_get(&daemon_, "/sgx/certification/v4/tcbevaluationdatanumbers",
+	    200);
+	run_check("larder baseline impact --to 18", 0, "18", "OutOfDate", NULL);
+	run_check("larder baseline promote 18 --reason r", 1, "--force",
+	    "after:  OutOfDate", NULL);
+	run_check("larder baseline promote 18 --reason r --revision 7", 1,
+	    "412", NULL);
+	run_check("larder baseline promote 18 --reason r --force", 0,
+	    "revision 2", "pin 18", NULL);
+	run_check("larder baseline pin 99 --reason r", 1, "never published",
+	    NULL);
+	run_check("larder baseline pin 18 --fmspc FFFFFFFFFFFF --reason r", 1,
+	    "FFFFFFFFFFFF is known", NULL);
+	run_check("larder baseline lag 3650 --reason r", 1, "days old", NULL);
+	run_check("larder baseline rollback --reason back", 0, "revision 3",
+	    "pin 17", NULL);
+	run_check("larder baseline history", 0, "3  ", "rollback: back", NULL);
+	r = run_line("", "larder baseline history --before 3 --json");
+	ck_assert_int_eq(r.status, 0);
+	doc = json_loads(r.out.p, 0, NULL);
+	ck_assert_uint_eq(json_array_size(json_object_get(doc, "changes")), 2);
+	json_decref(doc);
+	run_free(&r);
+}
+END_TEST
+
 static Suite *
 operator_suite(void)
 {
@@ -435,6 +484,7 @@ operator_suite(void)
 	tcase_add_test(t, test_collect_without_a_list_is_for_verifiers);
 	tcase_add_test(t, test_collateral_of_a_quote);
 	tcase_add_test(t, test_tls_and_unix_sockets);
+	tcase_add_test(t, test_baseline_from_the_command_line);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -266,6 +266,29 @@ START_TEST(test_news_are_told_once)
 }
 END_TEST
 
+/* What becomes of the baseline: a change, and the first sign of its end. */
+START_TEST(test_a_change_and_its_warning_are_told)
+{
+	json_t *o;
+
+	begin();
+	expect_change(&h, "pin", "{\"number\":17,\"reason\":\"the fleet\"}",
+	    200, NULL);
+	o = event("change", NULL, NULL);
+	ck_assert_int_eq(num(o, "revision"), 1);
+	ck_assert(is(o, "verb", "pin") && is(o, "scope", "default"));
+	ck_assert(is(o, "who", "admin") && is(o, "reason", "the fleet"));
+	ck_assert_int_ge(num(json_object_get(o, "impact"), "platforms"), 1);
+	sim_recovery(h.sim);
+	expect_admin(&h, "POST", "/v1/refresh?key=evalnums/sgx", "", 200);
+	o = event("warning", "sgx", NULL);
+	ck_assert(is(o, "scope", "default") && is(o, "warning", "newer"));
+	ck_assert_int_eq(num(o, "number"), 17);
+	ck_assert(json_is_string(json_object_get(o, "ends")));
+	end();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -275,6 +298,7 @@ suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_a_recovery_is_told_before_it_is_served);
 	tcase_add_test(t, test_news_are_told_once);
+	tcase_add_test(t, test_a_change_and_its_warning_are_told);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -172,6 +172,21 @@ START_TEST(test_wrong_usage_is_2)
 	check_run("larder token add --sha512 --days 3 x", 2, "cannot end");
 	check_run("larder refresh --certs KEY", 2, "one of the two");
 	check_run("larder init-tls not/a/name", 2, "no host name");
+	check_run("larder baseline pin 17", 2, "--reason is required");
+	check_run("larder baseline pin x --reason y", 2, "\"x\" is not");
+	check_run("larder baseline history --before 0", 2, "--before");
+}
+END_TEST
+
+/* JSON cannot say it: it is refused here, and nobody is asked. */
+START_TEST(test_baseline_words_that_are_not_utf8)
+{
+	check_run("larder baseline follow \xff --reason x", 2, "not UTF-8");
+	check_run("larder baseline pin \xff --product Milan --reason x", 2,
+	    "not UTF-8");
+	check_run("larder baseline promote --reason a\xc3", 2, "not UTF-8");
+	check_run("larder baseline pin 17 --fmspc \xff --reason x", 2,
+	    "not UTF-8");
 }
 END_TEST
 
@@ -497,6 +512,7 @@ cli_suite(void)
 	tcase_add_test(t, test_manual_names_every_command_and_option);
 	tcase_add_test(t, test_manual_names_every_requirement);
 	tcase_add_test(t, test_wrong_usage_is_2);
+	tcase_add_test(t, test_baseline_words_that_are_not_utf8);
 	tcase_add_test(t, test_failed_job_is_1);
 	tcase_add_test(t, test_config_check);
 	tcase_add_test(t, test_larderd_checks_and_dumps);
