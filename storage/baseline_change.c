@@ -474,6 +474,8 @@ change_impact(struct change_job *c, struct why *why)
 	if ((c->ask.has_amd || c->ask.verb == BASE_ROLLBACK) &&
 	    (e = impact_amd(c->job.st, was, c->table, &amd, why)) != ERR_OK)
 		return e;
+	if (!c->ask.has_amd && amd.below_before == amd.below_after)
+		amd.chips = 0;
 	c->impact = impact_json(&sum, &amd);
 	if ((e = fall_check(c, "platforms", sum.fall, sum.platforms, why)) !=
 	    ERR_OK)

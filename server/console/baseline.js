@@ -2,12 +2,17 @@
 // other number would do to the platforms: the impact matrix.
 
 import { get, getTagged } from './api.js';
-import { button, chip, empty, h, plural, table } from './dom.js';
+import { button, byId, chip, empty, h, plural, shortly, table } from './dom.js';
 import { at, day, when } from './time.js';
 import { changeOpen } from './change.js';
 
 export const title = 'Baseline';
+const MATRIX_ROWS = 24; // before more are asked for
+const RULE_ROWS = 20;
+
 let picked = null; // "fmspc/tee/number" whose details are shown
+let find = ''; // part of an FMSPC
+let only = 'all'; // or 'fall', 'known'
 
 export async function load() {
   const [tagged, impact] = await Promise.all([getTagged('/v1/baseline'),
@@ -61,6 +66,33 @@ export function bar(statuses) {
 
 // --- rules ------------------------------------------------------------
 
+function ruleRow(data, k, scope, rule, page) {
+  return h('tr', null,
+    h('th', { scope: 'row' }, scopeText(scope)),
+    h('td', null, ruleText({ ...rule, on_retire: undefined })),
+    h('td', null, rule?.on_retire ?? '–'),
+    h('td', null, rule?.from ?? '–'),
+    h('td', { class: 'act' }, button('Change …', () => changeOpen(data,
+      { scope, rule }, page), { 'data-key': `rule-${k}`,
+      'aria-label': `Change the rule of ${scopeText(scope)}` })));
+}
+
+// A chip is not named in clear, but two of them are told apart.
+function amdRow(data, a, page) {
+  const name = `AMD ${a.product}${a.chip ? `, chip ${a.chip.slice(0, 4)}…`
+    : ''}`;
+  const newest = a.tcb === 'auto';
+  return h('tr', null, h('th', { scope: 'row' }, name),
+    h('td', null, newest ? 'none demanded, the newest served'
+      : ['least TCB ', h('code', null, a.tcb)]),
+    h('td', null, '–'), h('td', null, a.from ?? '–'),
+    h('td', { class: 'act' }, newest ? null : button('Demand none …',
+      () => changeOpen(data, { verb: 'follow', amd: { product: a.product,
+        ...(a.chip ? { chip: a.chip } : {}), follow: 'standard' } }, page),
+      { 'data-key': `amd-none-${name}`,
+        'aria-label': `Demand no least TCB of ${name}` })));
+}
+
 function rulesCard(data, page) {
   const { rules } = data.baseline;
   const rows = [['', {}, rules.default],
@@ -68,7 +100,9 @@ function rulesCard(data, page) {
       [k, { fmspc: k }, v]),
     ...Object.entries(rules.listen ?? {}).map(([k, v]) =>
       [k, { listen: k }, v])];
-  const amd = rules.amd ?? [];
+  const { some, more } = shortly('rules', [...rows.map((r) =>
+    ruleRow(data, ...r, page)), ...(rules.amd ?? []).map((a) =>
+    amdRow(data, a, page))], RULE_ROWS, page);
   return h('section', { class: 'card', 'aria-labelledby': 'rules' },
     h('div', { class: 'headline' }, h('h2', { id: 'rules' }, 'Rules'),
       h('span', { class: 'muted' },
@@ -77,20 +111,7 @@ function rulesCard(data, page) {
       button('Roll back …', () => changeOpen(data, { verb: 'rollback' }, page),
         { 'data-key': 'rollback', disabled: !data.baseline.revision })),
     table('Rules', ['Scope', 'Rule', 'When its number is retired', 'From',
-      ''], [...rows.map(([k, scope, rule]) => h('tr', null,
-      h('th', { scope: 'row' }, scopeText(scope)),
-      h('td', null, ruleText({ ...rule, on_retire: undefined })),
-      h('td', null, rule?.on_retire ?? '–'),
-      h('td', null, rule?.from ?? '–'),
-      h('td', { class: 'act' }, button('Change …', () => changeOpen(data,
-        { scope, rule }, page), { 'data-key': `rule-${k}`,
-        'aria-label': `Change the rule of ${scopeText(scope)}` })))),
-    ...amd.map((a) => h('tr', null,
-      h('th', { scope: 'row' }, `AMD ${a.product}`,
-        a.chip ? ' (one chip)' : ''),
-      h('td', null, a.tcb === 'newest' || a.tcb === 'auto' ||
-        a.newest ? 'newest TCB' : ['least TCB ', h('code', null, a.tcb)]),
-      h('td', null, '–'), h('td', null, a.from ?? '–'), h('td', null)))]));
+      ''], some), more);
 }
 
 // --- what is served ---------------------------------------------------
@@ -99,26 +120,42 @@ function numberFacts(data, tee, number) {
   return data.baseline.numbers?.[tee]?.find((n) => n.number === number);
 }
 
-function effectiveCard(data, now) {
-  const list = data.baseline.effective;
+// What is the same as for "any other" FMSPC is no row of its own.
+function servedRows(list) {
+  const plain = new Map(list.filter((e) => !e.fmspc && !e.listen)
+    .map((e) => [e.tee, e]));
+  const like = (e) => {
+    const p = plain.get(e.tee);
+    return e.fmspc && !e.listen && p && p.number === e.number &&
+      p.rule === e.rule && p.warning === e.warning && p.held === e.held;
+  };
+  const rest = { sgx: 0, tdx: 0 };
+  for (const e of list) if (like(e)) rest[e.tee]++;
+  return { rows: list.filter((e) => !like(e)), rest };
+}
+
+function effectiveCard(data, now, page) {
+  const { rows: all, rest } = servedRows(data.baseline.effective);
+  const { some, more } = shortly('served', all, RULE_ROWS, page);
+  const other = (e) => (e.listen ? 'all'
+    : `any other (${rest[e.tee]} ${rest[e.tee] === 1 ? 'FMSPC' : 'FMSPCs'})`);
   return h('section', { class: 'card', 'aria-labelledby': 'effective' },
     h('h2', { id: 'effective' }, 'Served now'),
-    list.length === 0 ? empty('No TCB info is held yet.')
-      : table('Numbers served', ['Listener', 'TEE', 'FMSPC',
-        { text: 'Number', class: 'num' }, 'Rule', 'Recovery', 'Next update',
-        ''],
-      list.map((e) => {
+    all.length === 0 ? empty('No TCB info is held yet.')
+      : table('Numbers served', ['Listener', 'TEE', 'FMSPC', 'Number', 'Rule',
+        'Recovery', 'First to end', ''],
+      some.map((e) => {
         const facts = numberFacts(data, e.tee, e.number);
         return h('tr', null, h('td', null, e.listen ?? 'any'),
           h('td', null, e.tee.toUpperCase()),
-          h('th', { scope: 'row' }, e.fmspc ?? 'any other'),
-          h('td', { class: 'num' }, e.number || '–'),
+          h('th', { scope: 'row' }, e.fmspc ?? other(e)),
+          h('td', null, e.number || '–'),
           h('td', null, e.rule ?? '–'),
           h('td', null, day(facts?.recovered_at)),
           h('td', null, when(e.next_update, now)),
           h('td', null, e.held ? chip('warn', 'held on') : null, ' ',
             e.warning ? chip('warn', e.warning) : null));
-      })));
+      })), more);
 }
 
 // --- the matrix -------------------------------------------------------
@@ -149,10 +186,46 @@ function cell(scope, row, page) {
       onclick: () => {
         picked = picked === key ? null : key;
         page.redraw();
+        byId('impact-details')?.scrollIntoView({ block: 'nearest' });
       } }, bar(row.statuses), cellWords(scope, row)));
 }
 
-function matrixTable(data, numbers, page) {
+const falls = (scope) => Math.max(0, ...scope.numbers.map((n) => n.fall));
+
+// Of many, those that would lose most come first.
+function matrixScopes(data) {
+  const all = data.impact.fmspcs;
+  const some = all.filter((s) => s.fmspc.includes(find.toUpperCase()) &&
+    (only === 'all' || (only === 'fall' ? falls(s) > 0 : s.platforms > 0)));
+  if (all.length > MATRIX_ROWS) {
+    some.sort((a, b) => falls(b) - falls(a) || b.platforms - a.platforms ||
+      (a.fmspc < b.fmspc ? -1 : a.fmspc > b.fmspc ? 1 : 0));
+  }
+  return some;
+}
+
+function matrixTools(data, page) {
+  const all = data.impact.fmspcs;
+  if (all.length <= MATRIX_ROWS) return null;
+  const choices = [['all', `all ${all.length}`], ['fall',
+    `would fall ${all.filter((s) => falls(s) > 0).length}`], ['known',
+    `with platforms ${all.filter((s) => s.platforms > 0).length}`]];
+  return h('div', { class: 'tools' },
+    h('label', null, 'Find ', h('input', { type: 'search', value: find,
+      placeholder: 'part of an FMSPC', 'data-key': 'find-fmspc',
+      oninput: (e) => {
+        find = e.target.value.trim();
+        page.redraw();
+      } })),
+    h('div', { class: 'choices', role: 'group', 'aria-label': 'Which FMSPCs' },
+      choices.map(([name, text]) => button(text, () => {
+        only = name;
+        page.redraw();
+      }, { 'aria-pressed': String(name === only),
+        'data-key': `fmspcs-${name}` }))));
+}
+
+function matrixTable(data, scopes, numbers, page) {
   const roles = new Map();
   for (const s of data.impact.fmspcs) {
     for (const n of s.numbers) {
@@ -164,7 +237,7 @@ function matrixTable(data, numbers, page) {
   const head = numbers.map((n) => h('th', { scope: 'col' }, String(n), h('br'),
     h('span', { class: 'muted' }, roles.get(n)?.role ?? '', ' ',
       day(roles.get(n)?.date ?? roles.get(n)?.tcb_date))));
-  const rows = data.impact.fmspcs.map((scope) => h('tr', null,
+  const rows = scopes.map((scope) => h('tr', null,
     h('th', { scope: 'row' }, scope.fmspc, h('br'), h('span',
       { class: 'muted' }, `${scope.tee.toUpperCase()}, ` +
       `${plural(scope.platforms, 'platform')}`)),
@@ -233,6 +306,8 @@ function impactCard(data, page) {
   const numbers = [...new Set(data.impact.fmspcs.flatMap((s) =>
     s.numbers.map((n) => n.number)))].sort((a, b) => a - b);
   const missing = data.impact.missing ?? [];
+  const { some, more } = shortly('matrix', matrixScopes(data), MATRIX_ROWS,
+    page);
   return h('section', { class: 'card', 'aria-labelledby': 'impact' },
     h('h2', { id: 'impact' }, 'Impact'),
     h('p', { class: 'muted' }, `${plural(data.impact.platforms, 'platform')} ` +
@@ -240,10 +315,17 @@ function impactCard(data, page) {
       'the platforms against what is served now.'),
     numbers.length === 0
       ? empty('No platform is known, or no TCB info is held to judge by.')
-      : [matrixTable(data, numbers, page), legend(data), pickedCard(data, page)],
+      : [matrixTools(data, page), some.length === 0
+        ? empty('No such FMSPC is known.')
+        : matrixTable(data, some, numbers, page), more, legend(data),
+      pickedCard(data, page)],
     missing.length > 0 ? h('p', { class: 'note warn' }, 'Not held, so not ' +
-      `shown: ${missing.map((m) => `${m.key} (${m.reason})`).join(', ')}.`)
-      : null);
+      `shown: ${missing.slice(0, 5).map((m) => `${m.key} (${m.reason})`)
+        .join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more`
+        : ''}.`) : null,
+    data.impact.left > 0 ? h('p', { class: 'muted' },
+      `${plural(data.impact.left, 'TCB info')} more to be fetched before ` +
+      'all of it can be shown.') : null);
 }
 
 function legend(data) {
@@ -289,5 +371,5 @@ export function render(data, page) {
   const now = at(data.now);
   return [impactCard(data, page), chipsCard(data, page),
     rulesCard(data, page),
-    effectiveCard(data, now)];
+    effectiveCard(data, now, page)];
 }

@@ -69,7 +69,10 @@ class Change {
 
   body() {
     const b = { ...this.scope, reason: this.reason.trim() };
-    if (this.amd) return { ...this.amd, reason: b.reason };
+    if (this.amd) {
+      return { ...this.amd, reason: b.reason,
+        ...(this.force ? { force: true } : {}) };
+    }
     if (this.verb === 'follow') b.follow = this.follow;
     if (this.verb === 'lag') b.days = Number(this.days);
     if (this.verb === 'pin' || this.verb === 'promote') {
@@ -144,6 +147,12 @@ class Change {
 
   // Who would be below a least TCB.
   chips() {
+    const { product, chip } = this.amd;
+    if (this.verb === 'follow') {
+      return h('div', { class: 'field' }, h('p', null,
+        `No least TCB will be demanded of ${chip ? 'this chip of ' : ''}` +
+        `${product}; guests get the certificate of the newest one.`));
+    }
     const p = this.data.impact.amd.find((x) =>
       x.product === this.amd.product);
     const c = p.candidates.find((x) => x.tcb === this.amd.tcb);
@@ -200,7 +209,8 @@ class Change {
         'this, look at what it is now, and begin again.';
     } else if (e.status === 409 && e.doc?.impact) {
       this.shown = { refused: true, impact: e.doc.impact };
-      this.error = 'Refused: too many platforms would fall out of date.';
+      this.error = `Refused: too many ${this.amd ? 'chips' : 'platforms'} ` +
+        'would fall out of date.';
     } else {
       this.error = e.reason ? `Refused (${e.reason}): ${e.message}`
         : e.message;
@@ -222,7 +232,11 @@ class Change {
         'looking.');
     }
     const { before, after } = this.shown.impact ?? {};
-    return h('div', { class: 'preview' }, h('table', null,
+    const amd = this.shown.impact?.amd;
+    return h('div', { class: 'preview' }, this.amd && amd
+      ? h('p', null, `Of ${plural(amd.chips, 'AMD chip')}, below what is ` +
+        `demanded: ${amd.before.below} now, ${amd.after.below} then.`)
+      : h('table', null,
       h('caption', { class: 'hidden' }, 'Platforms before and after'),
       h('tbody', null, [['Now', before], ['Then', after]].map(([name, c]) =>
         h('tr', null, h('th', { scope: 'row' }, name),
@@ -230,6 +244,8 @@ class Change {
     this.shown.impact?.fall > 0
       ? h('p', { class: 'note warn' }, `${plural(this.shown.impact.fall,
         'platform')} would fall out of date.`) : null,
+    amd?.fall > 0 ? h('p', { class: 'note warn' },
+      `${plural(amd.fall, 'chip')} would fall below what is demanded.`) : null,
     this.shown.refused || this.force ? h('label', { class: 'check' },
       h('input', { type: 'checkbox', id: 'c-force', checked: this.force,
         onchange: (e) => this.set({ force: e.target.checked }) }),

@@ -2,12 +2,13 @@
 // its nextUpdate, with today across all of them.
 
 import { get, post } from './api.js';
-import { button, chip, empty, h, plural } from './dom.js';
+import { button, chip, empty, h, plural, shortly, slashes } from './dom.js';
 import { at, day, minute, when } from './time.js';
 
 export const title = 'Objects';
 
 const DAY = 86400;
+const GROUP_ROWS = 40; // of one kind, before more are asked for
 const SPANS = [[20, '20 days'], [70, '70 days'], [800, '2 years']];
 const STATES = { fresh: 'good', due: 'soft', stale: 'warn', gone: 'bad' };
 const GROUPS = [['tcb', 'TCB info'], ['identity', 'Enclave identities'],
@@ -148,7 +149,7 @@ function details(o, now, page) {
 
 function rowsOf(o, scale, now, page) {
   const isOpen = open === o.key;
-  const toggle = button(o.key, () => {
+  const toggle = button(slashes(o.key), () => {
     if (isOpen) {
       open = null;
       page.redraw();
@@ -157,7 +158,7 @@ function rowsOf(o, scale, now, page) {
     }
   }, { class: 'link', 'aria-expanded': String(isOpen), 'data-key': o.key });
   const row = h('tr', { class: isOpen ? 'open' : null },
-    h('th', { scope: 'row' }, toggle),
+    h('th', { scope: 'row', class: 'object' }, toggle),
     h('td', { class: 'state' }, chip(STATES[o.state] ?? 'none', o.state)),
     h('td', { class: 'lives' }, life(o, scale, now)),
     h('td', { class: 'end' }, when(o.next_update, now)));
@@ -194,10 +195,12 @@ function groupRows(group, objects, scale, now, page) {
   const [kind, name] = group;
   const mine = objects.filter((o) => o.kind === kind);
   if (mine.length === 0) return [];
+  const { some, more } = shortly(`objects-${kind}`, mine, GROUP_ROWS, page);
   return [h('tr', { class: 'group' }, h('th', { colspan: '4',
     scope: 'rowgroup' }, name, h('span', { class: 'muted' },
     ` ${mine.length}`))),
-  ...mine.flatMap((o) => rowsOf(o, scale, now, page))];
+  ...some.flatMap((o) => rowsOf(o, scale, now, page)),
+  more && h('tr', { class: 'group' }, h('td', { colspan: '4' }, more))];
 }
 
 export function render(data, page) {
@@ -219,10 +222,11 @@ export function render(data, page) {
     rows.length === 0 ? empty('No such object is held.')
       : h('div', { class: 'scroll' }, h('table', { class: 'timeline' },
         h('caption', { class: 'hidden' }, 'Objects from issue to nextUpdate'),
-        h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Object'),
-          h('th', { scope: 'col' }, 'State'),
-          h('th', { scope: 'col' }, h('span', { class: 'hidden' }, 'Life'),
-            axis(scale, now)),
-          h('th', { scope: 'col' }, 'Ends'))),
+        h('thead', null, h('tr', null,
+          h('th', { scope: 'col', class: 'object' }, 'Object'),
+          h('th', { scope: 'col', class: 'state' }, 'State'),
+          h('th', { scope: 'col', class: 'lives' },
+            h('span', { class: 'hidden' }, 'Life'), axis(scale, now)),
+          h('th', { scope: 'col', class: 'end' }, 'Ends'))),
         h('tbody', null, rows))));
 }

@@ -1,7 +1,7 @@
 // What an operator wants to know first: does anything need me?
 
 import { get } from './api.js';
-import { chip, h, plural } from './dom.js';
+import { chip, h, plural, slashes } from './dom.js';
 import { at, away, when } from './time.js';
 
 export const title = 'Overview';
@@ -60,16 +60,28 @@ function upstreamNotes(upstream) {
       `${o.last_error ? `: ${o.last_error.reason}` : ''}.`, '#/upstream']);
 }
 
-function baselineNotes(baseline) {
-  return (baseline?.effective ?? []).filter((e) => e.warning).map((e) =>
-    ['warn', `Baseline of ${e.fmspc ?? 'every FMSPC'} (${e.tee}): ` +
-      `${e.warning}.`, '#/baseline']);
+const WARNINGS = {
+  newer: 'something newer is out, it will be retired',
+  unknown: 'Intel has published no such number',
+  waiting: 'not all of the number that the rule wants is held yet',
+  retired: 'Intel signs it no longer',
+  held: 'retired and past its nextUpdate, served with a warning',
+  advanced: 'the number that the rule names is gone, this one has its place',
+};
+
+// Those of FMSPCs that say nothing of their own are left out by the server.
+function baselineNotes(baseline, now) {
+  return (baseline?.warnings ?? []).map((e) => ['warn',
+    `${e.listen ? `Listener ${e.listen}` : e.fmspc ? `FMSPC ${e.fmspc}`
+      : 'The baseline'}, ${e.tee.toUpperCase()}: number ${e.number}, ` +
+    `${WARNINGS[e.warning] ?? e.warning}` +
+    `${e.until ? `; over ${away(e.until, now)}` : ''}.`, '#/baseline']);
 }
 
 function attention(data, now) {
-  const { status, baseline } = data;
+  const { status } = data;
   const notes = [...databaseNotes(status.storage.database),
-    ...upstreamNotes(status.upstream), ...baselineNotes(baseline),
+    ...upstreamNotes(status.upstream), ...baselineNotes(status.baseline, now),
     ...objectNotes(status.storage.objects, now)];
   for (const [key, f] of Object.entries(status.storage.missing)) {
     notes.push(['none', `${key} was asked for and is not held: ` +
@@ -109,7 +121,7 @@ function tile(name, value, detail, link) {
   return h('a', { class: 'tile card', href: link },
     h('span', { class: 'name' }, name),
     h('span', { class: 'value' }, value),
-    h('span', { class: 'muted' }, detail));
+    h('span', { class: 'muted' }, slashes(detail)));
 }
 
 function objectTile(objects) {

@@ -1,7 +1,7 @@
 // What was refused: objects at the trust gate, and requests.
 
 import { get } from './api.js';
-import { button, chip, empty, h, table } from './dom.js';
+import { button, chip, empty, h, shortly, table } from './dom.js';
 import { at, when } from './time.js';
 
 export const title = 'Refusals';
@@ -19,7 +19,7 @@ function kind(r) {
 }
 
 function row(r, now) {
-  return h('tr', null, h('td', null, when(r.at, now)),
+  return h('tr', null, h('td', { class: 'whole' }, when(r.at, now)),
     h('td', null, kind(r)), h('th', { scope: 'row' }, r.what),
     h('td', null, h('code', null, r.reason)),
     h('td', { class: 'num' }, r.count),
@@ -33,7 +33,8 @@ const CHOICES = [['all', 'All'], ['gate', 'Objects at the gate'],
 
 export function render(data, page) {
   const now = at(data.now);
-  const rows = data.refusals.filter((r) => only === 'all' || r.where === only);
+  const all = data.refusals.filter((r) => only === 'all' || r.where === only);
+  const { some: rows, more } = shortly('refusals', all, 50, page);
   const choose = h('div', { class: 'choices', role: 'group',
     'aria-label': 'Which refusals' },
   CHOICES.map(([name, text]) => button(text, () => {
@@ -46,5 +47,5 @@ export function render(data, page) {
     rows.length === 0 ? empty('Nothing was refused.')
       : table('Refusals', ['Last', 'Kind', 'What', 'Reason',
         { text: 'Times', class: 'num' }, 'From', 'Text'],
-      rows.map((r) => row(r, now))));
+      rows.map((r) => row(r, now))), more);
 }

@@ -1,7 +1,7 @@
 // Whom larder asks, and how that goes.
 
 import { get } from './api.js';
-import { chip, empty, h, plural, table } from './dom.js';
+import { chip, empty, h, plural, shortly, table } from './dom.js';
 import { at, away, span, when } from './time.js';
 
 export const title = 'Upstream';
@@ -40,36 +40,39 @@ function origins(list, now) {
       h('td', null, pause(o)), h('td', null, failure(o.last_error)))));
 }
 
-function flights(list) {
-  if (list.length === 0) return empty('No fetch in progress.');
-  return table('Fetches in progress', ['Object', 'State', 'For', 'From',
+function flights(all, page) {
+  if (all.length === 0) return empty('No fetch in progress.');
+  const { some: list, more } = shortly('flights', all, 20, page);
+  return [table('Fetches in progress', ['Object', 'State', 'For', 'From',
     'Requests waiting'],
     list.map((f) => h('tr', null, h('th', { scope: 'row' }, f.item),
       h('td', null, f.state), h('td', null, span(f.age_ms / 1000)),
       h('td', null, f.origin ?? '–'),
-      h('td', null, f.waiters ?? 0))));
+      h('td', null, f.waiters ?? 0)))), more];
 }
 
-function failing(list, now) {
-  if (!list || list.length === 0) return null;
-  return table('Refreshes that fail', ['Object', 'Held', 'Times',
+function failing(all, now, page) {
+  if (!all || all.length === 0) return null;
+  const { some: list, more } = shortly('failing', all, 20, page);
+  return [table('Refreshes that fail', ['Object', 'Held', 'Times',
     'Tried again', 'Reason'],
   list.map((f) => h('tr', null, h('th', { scope: 'row' }, f.item),
     h('td', null, f.held ? chip('good', 'held') : chip('warn', 'no')),
     h('td', null, f.fails), h('td', null, when(f.next_at, now)),
     h('td', { class: 'wide' }, h('code', null, f.reason),
-      f.text ? `: ${f.text}` : ''))));
+      f.text ? `: ${f.text}` : '')))), more];
 }
 
-function missing(map, now) {
-  const rows = Object.entries(map);
-  if (rows.length === 0) return empty('All that was asked for is held.');
-  return table('Asked for and not held', ['Object', 'Last tried', 'Reason'],
+function missing(map, now, page) {
+  const all = Object.entries(map);
+  if (all.length === 0) return empty('All that was asked for is held.');
+  const { some: rows, more } = shortly('missing', all, 20, page);
+  return [table('Asked for and not held', ['Object', 'Last tried', 'Reason'],
     rows.map(([key, f]) => h('tr', null, h('th', { scope: 'row' }, key),
-      h('td', null, when(f.at, now)), h('td', null, failure(f)))));
+      h('td', null, when(f.at, now)), h('td', null, failure(f))))), more];
 }
 
-export function render({ upstream, missing: map, now: text }) {
+export function render({ upstream, missing: map, now: text }, page) {
   const now = at(text);
   const due = upstream.due;
   return [
@@ -80,7 +83,7 @@ export function render({ upstream, missing: map, now: text }) {
         `${due.running} being refreshed, the next ${away(due.next_at, now)}; `,
         `${plural(upstream.n_waiters, 'request')} waiting for a fetch; `,
         `${upstream.refusals_kept} answers “there is none” remembered.`),
-      failing(due.failing, now), flights(upstream.flights)),
+      failing(due.failing, now, page), flights(upstream.flights, page)),
     h('section', { class: 'card' }, h('h2', null, 'Not held'),
-      missing(map, now))];
+      missing(map, now, page))];
 }

@@ -199,11 +199,27 @@ export function baselineTests(browser) {
       'says who is below');
     await page.fill('#c-reason', 'SB-3019');
     await previewed(page);
+    assert((await page.innerText('#dialog')).includes('0 now, 1 then'),
+      'the preview is of chips');
+    assert((await page.innerText('#dialog [role=alert]')).includes('chips'),
+      'refused: a fifth of them falls');
+    await page.check('#c-force');
+    await previewed(page);
     await page.waitForSelector('#c-apply:enabled');
     await applied(page);
     same((await rules()).rules.amd.map((a) => [a.product, a.tcb]),
       [['Milan', 'D518000000000004']], 'demanded');
     await page.waitForSelector('text=demanded now');
+    await go(page, 'history');
+    assert((await page.innerText('#view')).includes(
+      '0 of 5 chips below before, 1 after'), 'the history has it');
+    await go(page, 'baseline');
+    await page.click('[data-key="amd-none-AMD Milan"]');
+    await page.fill('#c-reason', 'they are to be replaced');
+    await previewed(page);
+    await page.waitForSelector('#c-apply:enabled');
+    await applied(page);
+    same((await rules()).rules.amd.map((a) => a.tcb), ['auto'], 'none');
     await end(page);
   }
 
