@@ -79,14 +79,17 @@ take_report(struct evidence *e, struct span bytes)
 
 /* --- the forms -------------------------------------------------------- */
 
-/* A report, alone or with its certificate table directly behind it. */
+/*
+ * A report, alone or with its certificate table directly behind it.  What is
+ * shorter than a table's end is no table: the report has a wrong size.
+ */
 static void
 read_report(struct evidence *e, struct span in)
 {
 	struct span report = in, table = SPAN_NONE;
 
 	e->form = AS_REPORT;
-	if (in.len > SNP_REPORT_LEN) {
+	if (in.len >= SNP_REPORT_LEN + CERT_TABLE_END_LEN) {
 		e->form = AS_EXTENDED;
 		report = span_of(in.p, SNP_REPORT_LEN);
 		table = span_of(in.p + SNP_REPORT_LEN, in.len - SNP_REPORT_LEN);

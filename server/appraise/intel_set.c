@@ -15,6 +15,20 @@ fault_at(struct intel_fault *f, enum err e, bool in_chain)
 	f->in_chain = in_chain;
 }
 
+/* All seven are mandatory; what is not there is said so, not "no JSON". */
+static bool
+is_absent(struct intel_fault *f, struct span piece, bool in_chain,
+    const char *name)
+{
+	if (piece.len > 0)
+		return false;
+	fault_at(f,
+	    why_set(&f->why, ERR_FORMAT, "quote-verification 5",
+		"there is no %s", name),
+	    in_chain);
+	return true;
+}
+
 /* Step 5. The CRLs' own issuer chain; the quote's is compared with it. */
 static void
 crls_read(struct intel_set *set, const struct intel_bytes *in,
@@ -24,6 +38,11 @@ crls_read(struct intel_set *set, const struct intel_bytes *in,
 	struct why *why = &set->crl.why;
 	enum err e;
 
+	if (is_absent(&set->crl, in->pck_crl_chain, true,
+		"issuer chain of the PCK CRL") ||
+	    is_absent(&set->crl, in->root_crl, false, "root CRL") ||
+	    is_absent(&set->crl, in->pck_crl, false, "PCK CRL"))
+		return;
 	e = chain_read(in->pck_crl_chain, CHAIN_PCK_CA, anchors, NULL, NULL,
 	    &p->pck_crl_chain, why);
 	if (e != ERR_OK) {
@@ -48,6 +67,10 @@ tcb_info_read(struct intel_set *set, const struct intel_bytes *in,
 	struct why *why = &set->tcb_info.why;
 	enum err e;
 
+	if (is_absent(&set->tcb_info, in->tcb_info_chain, true,
+		"issuer chain of the TCB info") ||
+	    is_absent(&set->tcb_info, in->tcb_info, false, "TCB info"))
+		return;
 	e = chain_read(in->tcb_info_chain, CHAIN_TCB_SIGNING, anchors,
 	    p->root_crl, NULL, &p->tcb_info_chain, why);
 	if (e != ERR_OK) {
@@ -67,6 +90,10 @@ identity_piece_read(struct intel_set *set, const struct intel_bytes *in,
 	struct why *why = &set->identity.why;
 	enum err e;
 
+	if (is_absent(&set->identity, in->qe_identity_chain, true,
+		"issuer chain of the QE identity") ||
+	    is_absent(&set->identity, in->qe_identity, false, "QE identity"))
+		return;
 	e = chain_read(in->qe_identity_chain, CHAIN_TCB_SIGNING, anchors,
 	    p->root_crl, NULL, &p->identity_chain, why);
 	if (e != ERR_OK) {

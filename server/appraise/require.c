@@ -496,7 +496,8 @@ require_read_text(struct require *q, struct span json, const char *what,
 	    &error);
 	if (o == NULL)
 		return why_set(why, ERR_PARAM, "requirements",
-		    "%s: line %d: %s", what, error.line, error.text);
+		    "%s: line %d, column %d: %s", what, error.line,
+		    error.column, error.text);
 	e = read_members(&r, o, EVIDENCE_UNKNOWN);
 	json_decref(o);
 	return e;

@@ -88,6 +88,7 @@ struct cert_table { /* borrowed from the table's bytes; empty: absent */
 	unsigned n_swapped; /* entries in the byte-swapped GUID form */
 };
 /* An empty input is a valid empty table. */
+#define CERT_TABLE_END_LEN 24 /* an entry of zeros */
 enum err cert_table_read(struct span, struct cert_table *out,
     struct why *) MUST_CHECK;
 

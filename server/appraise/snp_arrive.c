@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define TABLE_ENTRIES_MAX 32
-#define ENTRY_LEN         24
+#define ENTRY_LEN         CERT_TABLE_END_LEN
 
 /* Text order, as hosts write them (RFC 4122 big-endian). */
 static const unsigned char guids[CERT_SLOT_N][16] = {

@@ -26,11 +26,12 @@ check_kind(const struct snp_report *r, const struct snp_collateral *c,
 {
 	bool vlek = snp_signing_key(r) == SNP_KEY_VLEK;
 
-	/* A certificate that cannot be read does not say the product either:
-	 * that it cannot is then the reason, unless the report itself says one
-	 * that nobody knows. */
+	/* Where the certificate must say the product, that there is none or
+	 * that it cannot be read is the reason: a version 2 report with a
+	 * CHIP_ID is Milan's or Genoa's (snp-report 6).  A report that names a
+	 * product that nobody knows, or gives nothing to ask with, is not. */
 	if (v->product == AMD_PRODUCT_N &&
-	    (r->has_cpuid || c->vek_err == SNP_OK))
+	    (r->has_cpuid || (c->vek_err == SNP_OK && v->chip_id_masked)))
 		return fail(v, SNP_ERR_PRODUCT_UNKNOWN, "snp-report 8.7");
 	if (c->vek == NULL && c->vek_err != SNP_OK)
 		return fail(v, c->vek_err, "snp-report 8.9");
@@ -63,6 +64,13 @@ check_chain(const struct snp_collateral *c, struct snp_verdict *v)
 	return SNP_OK;
 }
 
+/* Certificates have years of four digits; "at" may be any number. */
+static bool
+is_early(const struct window *w, time_t at)
+{
+	return at < w->from - SKEW_S;
+}
+
 /* Step 12: what it finds does not end the verdict. */
 static void
 check_time(const struct snp_collateral *c, time_t at, struct snp_verdict *v)
@@ -72,7 +80,7 @@ check_time(const struct snp_collateral *c, time_t at, struct snp_verdict *v)
 	window_cut(&w, c->chain->window.from, c->chain->window.until);
 	v->valid_from = w.from;
 	v->valid_until = w.until;
-	v->not_yet_valid = at + SKEW_S < w.from;
+	v->not_yet_valid = is_early(&w, at);
 	v->expired = at >= w.until;
 	if (v->not_yet_valid)
 		(void)fail(v, SNP_ERR_CERT_NOT_YET_VALID, "snp-report 8.12");
@@ -84,9 +92,9 @@ check_time(const struct snp_collateral *c, time_t at, struct snp_verdict *v)
 static void
 check_crl_time(const struct window *w, time_t at, struct snp_verdict *v)
 {
-	if (at + SKEW_S < w->from || at >= w->until)
+	if (is_early(w, at) || at >= w->until)
 		(void)fail(v, SNP_ERR_CRL_STALE, "snp-report 8.13");
-	v->not_yet_valid |= at + SKEW_S < w->from;
+	v->not_yet_valid |= is_early(w, at);
 	v->expired |= at >= w->until;
 	if (w->until < v->valid_until)
 		v->valid_until = w->until;

@@ -103,8 +103,8 @@ take_document(const struct cli *cli, const char *name, struct span text,
     const struct evidence *e, struct material *out)
 {
 	json_error_t error;
-	json_t *o = json_loadb((const char *)text.p, text.len,
-	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	json_t *o = json_loadb(text.len == 0 ? "" : (const char *)text.p,
+	    text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	struct why why = { .text = "no VCEK in it" };
 	bool ok = false;
 
@@ -431,6 +431,9 @@ material_load(const struct cli *cli, const char *from, const struct evidence *e,
 		cli_fail(cli, "%s: %s", from, strerror(errno));
 		return false;
 	}
+	/* What is no quote says not which collateral would be its. */
+	if (!is_amd(e) && !e->has_quote)
+		return true;
 	if (!S_ISDIR(st.st_mode))
 		return load_file(cli, from, e, out);
 	return is_amd(e) ? load_amd_dir(cli, from, e, out)

@@ -52,62 +52,102 @@ anchors_default(struct order *o)
 	config_unref(c);
 }
 
-/* Trust this root alone: an ARK for its product, all others for Intel. */
-static bool
-anchor_add(struct order *o, X509 *x)
-{
-	char cn[64] = "", hex[65], *texts[1] = { hex };
-	struct anchors **slot = &o->intel;
-	enum amd_product product;
-	unsigned char spki[32];
-	struct buf b = BUF_INIT;
+/* The keys of a file, by whose roots they are: Intel's, or one product's. */
+struct roots {
+	size_t n;
+	enum amd_product of[ROOTS_MAX]; /* AMD_PRODUCT_N: Intel's */
+	char hex[ROOTS_MAX][65];
+};
 
+/* A root signs itself; issuers that stand with it in a file are none. */
+static bool
+is_root(X509 *x)
+{
+	return X509_NAME_cmp(X509_get_issuer_name(x),
+		   X509_get_subject_name(x)) == 0 &&
+	       X509_verify(x, X509_get0_pubkey(x)) == 1;
+}
+
+/* An ARK is its product's, every other root Intel's. */
+static void
+root_add(struct roots *roots, X509 *x)
+{
+	unsigned char spki[32];
+	char cn[64] = "";
+	enum amd_product product = AMD_PRODUCT_N;
+
+	if (roots->n == ROOTS_MAX || !is_root(x))
+		return;
 	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn,
 	    sizeof(cn));
 	if (strncmp(cn, "ARK-", 4) == 0) {
 		product = amd_product_read(span_str(cn + 4));
 		if (product == AMD_PRODUCT_N)
-			return false;
-		slot = &o->amd[product];
+			return;
 	}
 	cert_spki(x, spki);
-	buf_hex(&b, span_of(spki, sizeof(spki)));
-	memcpy(hex, b.p, 64);
-	hex[64] = '\0';
-	buf_free(&b);
-	anchors_free(*slot);
-	*slot = NULL;
-	must(anchors_read(1, texts, slot, NULL) == ERR_OK);
-	return true;
+	hex_lower(span_of(spki, sizeof(spki)), roots->hex[roots->n]);
+	roots->of[roots->n++] = product;
+}
+
+static struct anchors *
+roots_of(struct roots *roots, enum amd_product of)
+{
+	char *texts[ROOTS_MAX];
+	struct anchors *a = NULL;
+	size_t i, n = 0;
+
+	for (i = 0; i < roots->n; i++)
+		if (roots->of[i] == of)
+			texts[n++] = roots->hex[i];
+	/* AMD's readers know a product without a root as NULL. */
+	if (n > 0 || of == AMD_PRODUCT_N)
+		must(anchors_read(n, texts, &a, NULL) == ERR_OK);
+	return a;
+}
+
+static void
+roots_read(struct span pem, struct roots *out)
+{
+	BIO *bio = BIO_new_mem_buf(pem.len == 0 ? "" : (const char *)pem.p,
+	    (int)pem.len);
+	X509 *x;
+
+	must(bio != NULL);
+	/* Text around the blocks is usual; what is no text is another file. */
+	while (memchr(pem.p == NULL ? "" : (const char *)pem.p, '\0',
+		   pem.len) == NULL &&
+	       (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		root_add(out, x);
+		X509_free(x);
+	}
+	ERR_clear_error();
+	BIO_free(bio);
 }
 
 static bool
 anchors_from(const struct cli *cli, const char *path, struct order *o)
 {
+	struct roots roots = { 0 };
 	struct buf text = BUF_INIT;
 	struct why why = { 0 };
-	BIO *bio = NULL;
-	int n = 0;
-	X509 *x;
+	enum amd_product p;
 
 	if (cli_read_file(path, MATERIAL_FILE_MAX, &text, &why) != ERR_OK) {
 		cli_fail(cli, "%s", why.text);
 		goto out;
 	}
-	must((bio = BIO_new_mem_buf(text.len == 0 ? "" : text.p,
-		  (int)text.len)) != NULL);
-	while (n < ROOTS_MAX &&
-	       (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		n += anchor_add(o, x);
-		X509_free(x);
-	}
-	ERR_clear_error();
-	if (n == 0)
+	roots_read(buf_view(&text), &roots);
+	if (roots.n == 0) {
 		cli_fail(cli, "%s: no root certificate in PEM", path);
+		goto out;
+	}
+	o->intel = roots_of(&roots, AMD_PRODUCT_N);
+	for (p = 0; p < AMD_PRODUCT_N; p++)
+		o->amd[p] = roots_of(&roots, p);
 out:
-	BIO_free(bio);
 	buf_free(&text);
-	return n > 0;
+	return roots.n > 0;
 }
 
 /* --- options ---------------------------------------------------------- */
@@ -134,10 +174,18 @@ order_time(const struct cli *cli, time_t *out)
 	return true;
 }
 
+/* Requirements are an object: what does not begin like one names a file. */
+static bool
+is_json(const char *text)
+{
+	text += strspn(text, " \t\r\n");
+	return *text == '{' || *text == '[' || *text == '\0';
+}
+
 static bool
 order_require(const struct cli *cli, struct require *out)
 {
-	const char *text = cli_value(cli, "require");
+	const char *text = cli_value(cli, "require"), *name = "require";
 	struct buf file = BUF_INIT;
 	struct why why = { 0 };
 	struct span json = span_str(text);
@@ -146,12 +194,13 @@ order_require(const struct cli *cli, struct require *out)
 	require_init(out, true);
 	if (text == NULL)
 		return true;
-	if (text[0] == '@') {
-		e = cli_read_file(text + 1, REQUIRE_TEXT_MAX, &file, &why);
+	if (!is_json(text)) {
+		name = text + (text[0] == '@');
+		e = cli_read_file(name, REQUIRE_TEXT_MAX, &file, &why);
 		json = buf_view(&file);
 	}
 	if (e == ERR_OK)
-		e = require_read_text(out, json, "require", &why);
+		e = require_read_text(out, json, name, &why);
 	if (e != ERR_OK)
 		cli_fail(cli, "%s", why.text);
 	buf_free(&file);
@@ -165,7 +214,8 @@ order_read(const struct cli *cli, struct order *o)
 	size_t i;
 
 	memset(o, 0, sizeof(*o));
-	anchors_default(o);
+	if (root == NULL)
+		anchors_default(o);
 	if (!order_require(cli, &o->require) || !order_time(cli, &o->at) ||
 	    (root != NULL && !anchors_from(cli, root, o)))
 		return false;
@@ -307,11 +357,11 @@ static const struct cli_opt verify_opts[] = {
 	{ "collateral", 0, "FROM",
 	    "a folder, a file of \"larder collateral\", or the\n"
 	    "URL of a larder (default: as --server says)" },
-	{ "root", 0, "FILE", "trust this root (PEM), not the vendor's" },
+	{ "root", 0, "FILE", "trust these roots (PEM) and no others" },
 	{ "at", 0, "TIME",
 	    "judge as of then: seconds since 1970, or\n"
 	    "2026-01-31T23:59:59Z" },
-	{ "require", 0, "JSON", "what is required, or @FILE with that" },
+	{ "require", 0, "JSON|FILE", "what is required, or a file with that" },
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -247,14 +247,13 @@ static const struct {
 	uint32_t version;
 	size_t at, len;
 	int fill;
-	const char *reason;
 } forged[] = {
-	{ SIM_CHIP_MILAN, 3, 0x180 + 3, 1, 1, "SNP_ERR_VEK_MISSING" },
-	{ SIM_CHIP_MILAN, 2, 0x180 + 5, 1, 255, "SNP_ERR_PRODUCT_UNKNOWN" },
-	{ SIM_CHIP_GENOA, 3, 0x180, 1, 128, "SNP_ERR_VEK_MISSING" },
-	{ SIM_CHIP_GENOA, 2, 0x180, 8, 255, "SNP_ERR_PRODUCT_UNKNOWN" },
-	{ SIM_CHIP_TURIN, 5, 0x180 + 4, 1, 1, "SNP_ERR_VEK_MISSING" },
-	{ SIM_CHIP_TURIN, 2, 0x180, 1, 128, "SNP_ERR_VEK_MISSING" },
+	{ SIM_CHIP_MILAN, 3, 0x180 + 3, 1, 1 },
+	{ SIM_CHIP_MILAN, 2, 0x180 + 5, 1, 255 },
+	{ SIM_CHIP_GENOA, 3, 0x180, 1, 128 },
+	{ SIM_CHIP_GENOA, 2, 0x180, 8, 255 },
+	{ SIM_CHIP_TURIN, 5, 0x180 + 4, 1, 1 },
+	{ SIM_CHIP_TURIN, 2, 0x180, 1, 128 },
 };
 
 START_TEST(test_a_report_of_an_impossible_tcb_is_no_question_to_kds)
@@ -269,7 +268,7 @@ START_TEST(test_a_report_of_an_impossible_tcb_is_no_question_to_kds)
 	memcpy(bytes, report->data, sizeof(bytes));
 	memset(bytes + forged[_i].at, forged[_i].fill, forged[_i].len);
 	j = ask(span_of(bytes, sizeof(bytes)), 200);
-	ck_assert_str_eq(first_reason(j), forged[_i].reason);
+	ck_assert_str_eq(first_reason(j), "SNP_ERR_VEK_MISSING");
 	json_decref(j);
 	ck_assert_uint_eq(sim_count(h.sim, "/vcek/*SPL=*"), 0);
 	/* and it is still there for others */

@@ -326,6 +326,12 @@ START_TEST(test_what_is_missing_is_named)
 	f.no_vek = true;
 	memset(f.report.chip_id, 0, sizeof(f.report.chip_id));
 	judge("no key, and no chip to ask with", &f, false, E(CHIP_ID_MASKED));
+	/* Milan or Genoa: a version 2 report does not say (snp-report 6). */
+	f = forge(AMD_MILAN, AMD_VCEK, 2);
+	f.no_vek = true;
+	judge("no key, version 2", &f, false, E(VEK_MISSING));
+	memset(f.report.chip_id, 0, sizeof(f.report.chip_id));
+	judge("no key, version 2, no chip", &f, false, E(PRODUCT_UNKNOWN));
 }
 END_TEST
 
@@ -350,6 +356,18 @@ START_TEST(test_every_policy_bit)
 		else
 			judge(name, &f, true, NULL);
 	}
+}
+END_TEST
+
+/* The last second there is, where adding the skew would go round. */
+START_TEST(test_end_of_time)
+{
+	struct forge f = forge(AMD_MILAN, AMD_VCEK, 3);
+
+	f.at = INT64_MAX;
+	judge("end of time", &f, true, "time");
+	f.at = INT64_MIN;
+	judge("begin of time", &f, true, "time");
 }
 END_TEST
 
@@ -591,6 +609,7 @@ main(void)
 	tcase_add_loop_test(tc, test_every_lie_of_a_crl, 0, AMD_PRODUCT_N);
 	tcase_add_test(tc, test_what_is_missing_is_named);
 	tcase_add_test(tc, test_every_policy_bit);
+	tcase_add_test(tc, test_end_of_time);
 	tcase_add_loop_test(tc, test_every_policy_requirement, 0, n_policy);
 	tcase_add_loop_test(tc, test_every_platform_requirement, 0, n_platform);
 	tcase_add_loop_test(tc, test_masked_keys_and_chips, 0, AMD_PRODUCT_N);

@@ -97,8 +97,13 @@ START_TEST(test_reports)
 	/* A table of one zero entry, and one that does not end. */
 	expect_blob(with_behind(report(), span_of((char[24]){ 0 }, 24)),
 	    AS_EXTENDED, EVIDENCE_SNP, SNP_OK);
-	expect_blob(with_behind(report(), span_str("x")), AS_EXTENDED,
-	    EVIDENCE_SNP, SNP_ERR_CERT_FORMAT);
+	expect_blob(with_behind(report(), span_str("twenty-four octets here.")),
+	    AS_EXTENDED, EVIDENCE_SNP, SNP_ERR_CERT_FORMAT);
+	/* Too little to be one: it is a report of a wrong size. */
+	expect_blob(with_behind(report(), span_str("x")), AS_REPORT,
+	    EVIDENCE_SNP, SNP_ERR_REPORT_SIZE);
+	expect_blob(with_behind(report(), span_of((char[23]){ 0 }, 23)),
+	    AS_REPORT, EVIDENCE_SNP, SNP_ERR_REPORT_SIZE);
 }
 END_TEST
 

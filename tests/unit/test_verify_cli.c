@@ -519,6 +519,44 @@ good_with(const char *options, int want, const char *check)
 	json_decref(v);
 }
 
+static void
+spill_first_certificate(const char *path, const char *name)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	struct blob *b = vector_read(path);
+	char *text;
+
+	must(b != NULL);
+	text = xstrndup((const char *)b->data, b->len);
+	must(strstr(text, end) != NULL);
+	strstr(text, end)[sizeof(end) - 1] = '\0';
+	spill(name, span_str(text));
+	free(text);
+	blob_unref(b);
+}
+
+/* A made case's root as other.pem, and behind and before a real one. */
+static void
+roots_join(const char *made, const char *real)
+{
+	json_t *j = vector_json(made);
+	struct blob *b = vector_read(real);
+	struct buf two = BUF_INIT, swapped = BUF_INIT;
+
+	must(b != NULL);
+	spill("other.pem", span_str(word(j, "trusted_root")));
+	buf_str(&two, word(j, "trusted_root"));
+	buf_span(&two, blob_span(b));
+	buf_span(&swapped, blob_span(b));
+	buf_str(&swapped, word(j, "trusted_root"));
+	spill("two.pem", buf_view(&two));
+	spill("swapped.pem", buf_view(&swapped));
+	buf_free(&two);
+	buf_free(&swapped);
+	blob_unref(b);
+	json_decref(j);
+}
+
 START_TEST(test_options)
 {
 	char line[600];
@@ -540,14 +578,35 @@ START_TEST(test_options)
 	snprintf(line, sizeof(line), "--at " AT " --require @%s/want.json",
 	    dir);
 	good_with(line, 1, "sgx.min_isvsvn");
+	/* JSON is an object: what does not begin like one is a name. */
+	snprintf(line, sizeof(line), "--at " AT " --require %s/want.json", dir);
+	good_with(line, 1, "sgx.min_isvsvn");
+	good_with("--at " AT " --require ' {\"sgx\":{\"isvprodid\":7}}'", 1,
+	    "sgx.isvprodid");
 	good_with("--at " AT " --root /nonexistent", 2, "");
 	spill("empty.pem", SPAN_NONE);
 	snprintf(line, sizeof(line), "--at " AT " --root %s/empty.pem", dir);
+	good_with(line, 2, "");
+	/* An issuer below the root is no root, nor is a quote PEM. */
+	snprintf(line, sizeof(line), "--at " AT " --root %s/signer.pem", dir);
+	spill_first_certificate(SET "/tcb_info_issuer_chain.pem", "signer.pem");
+	good_with(line, 2, "");
+	snprintf(line, sizeof(line), "--at " AT " --root %s/" QUOTE,
+	    vectors_dir());
 	good_with(line, 2, "");
 	/* AMD's root is nothing to a quote; another Intel root is. */
 	snprintf(line, sizeof(line),
 	    "--at " AT " --root %s/snp/chains/milan.vcek.cert_chain.pem",
 	    vectors_dir());
+	good_with(line, 1, "pck-chain");
+	/* Two of Intel's side: each is trusted, whatever their order. */
+	roots_join("tdx/synthetic/t001.json",
+	    "sgx/roots/intel-sgx-root-2049.pem");
+	snprintf(line, sizeof(line), "--at " AT " --root %s/two.pem", dir);
+	good_with(line, 0, "");
+	snprintf(line, sizeof(line), "--at " AT " --root %s/swapped.pem", dir);
+	good_with(line, 0, "");
+	snprintf(line, sizeof(line), "--at " AT " --root %s/other.pem", dir);
 	good_with(line, 1, "pck-chain");
 	snprintf(line, sizeof(line),
 	    "--at " AT " --root %s/sgx/roots/intel-sgx-root-2033.pem",
@@ -605,6 +664,7 @@ START_TEST(test_missing_pieces_are_named)
 		{ "qe_identity_issuer_chain.pem", "qe-identity" },
 		{ "root_ca_crl.der", "crl" },
 		{ "pck_crl.der", "crl" },
+		{ "pck_crl_issuer_chain.pem", "crl" },
 	};
 	const size_t n = sizeof(files) / sizeof(files[0]);
 	char args[1024], path[256];
@@ -622,15 +682,59 @@ START_TEST(test_missing_pieces_are_named)
 		spill(files[i][0], blob_span(b));
 		blob_unref(b);
 	}
-	b = vector_read(SET "/pck_crl_issuer_chain.pem");
-	spill("pck_crl_issuer_chain.pem", blob_span(b));
-	blob_unref(b);
 	snprintf(args, sizeof(args), "%s/" QUOTE " --collateral %s --at " AT,
 	    vectors_dir(), dir);
 	v = verify(args, &status);
 	ck_assert_int_eq(status, 1);
 	ck_assert_str_eq(first_reason(v), files[_i][1]);
+	ck_assert_ptr_nonnull(
+	    strstr(word(json_array_get(json_object_get(v, "reasons"), 0),
+		       "found"),
+		"there is no "));
 	json_decref(v);
+}
+END_TEST
+
+/*
+ * Wrappings that do not hold: whatever collateral was given with them, the
+ * verdict is the one of the manifest, and no "holds no collateral".
+ */
+START_TEST(test_broken_wrappings_are_judged)
+{
+	static const struct {
+		size_t at;
+		unsigned char v;
+		const char *check;
+	} cuts[] = {
+		{ 0x4d2, 0x10, "SNP_ERR_HCL_FORMAT" },
+		{ 0x4c8, 4, "SNP_ERR_HCL_TYPE" },
+		{ 0x4c8, 3, "SNP_ERR_HCL_TYPE" },
+		{ 0x4cc, 0, "SNP_ERR_HCL_HASH" },
+		{ 0x000, 'h', "quote-format" },
+	};
+	char args[1024];
+	struct scase c;
+	struct blob *b;
+	json_t *v;
+	int status;
+
+	dir_make("wrappings");
+	scase_load("hcl-milan-v3", &c);
+	b = blob_from(blob_span(c.hcl));
+	must(cuts[_i].at < b->len);
+	b->data[cuts[_i].at] = cuts[_i].v;
+	spill("evidence", blob_span(b));
+	spill("vcek.der", blob_span(c.vek));
+	spill("chain.pem", blob_span(c.chain));
+	snprintf(args, sizeof(args), "%s/evidence --collateral %s --at %lld",
+	    dir, dir, (long long)c.at);
+	v = verify(args, &status);
+	ck_assert_int_eq(status, 1);
+	ck_assert_str_eq(word(v, "evidence"), "invalid");
+	ck_assert_str_eq(first_reason(v), cuts[_i].check);
+	json_decref(v);
+	blob_unref(b);
+	scase_fini(&c);
 }
 END_TEST
 
@@ -667,10 +771,11 @@ main(void)
 		tcase_add_test(tc, test_sample_of_reports);
 		tcase_add_test(tc, test_options);
 		tcase_add_test(tc, test_what_cannot_be_judged_is_2);
-		tcase_add_loop_test(tc, test_missing_pieces_are_named, 0, 6);
+		tcase_add_loop_test(tc, test_missing_pieces_are_named, 0, 7);
+		tcase_add_loop_test(tc, test_broken_wrappings_are_judged, 0, 5);
 		suite_add_tcase(s, tc);
 	} else {
-		vectors_skipped(21);
+		vectors_skipped(27);
 	}
 	tcase_add_test(own, test_garbage_is_rejected);
 	suite_add_tcase(s, own);
