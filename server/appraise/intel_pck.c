@@ -141,6 +141,22 @@ intel_pck_qe_put(struct intel_pck *pck, const struct quote *q, EVP_PKEY *ak)
 
 /* --- chains ------------------------------------------------------------ */
 
+/*
+ * Intel's library knows extensions of five members, or seven, and refuses any
+ * other identifier in them (quote-verification 3.1).
+ */
+static enum err
+check_members(const struct pck *pck, struct why *why)
+{
+	if (pck->has_unknown)
+		return why_set(why, ERR_FORMAT, "quote-verification 3.1",
+		    "SGX extension with an unknown member");
+	if (pck->has_instance != pck->has_config)
+		return why_set(why, ERR_FORMAT, "quote-verification 3.1",
+		    "SGX extension of six members");
+	return ERR_OK;
+}
+
 enum err
 intel_pck_read(struct span cert, const struct anchors *anchors,
     struct intel_pck **out, bool *in_extension, struct why *why)
@@ -155,7 +171,8 @@ intel_pck_read(struct span cert, const struct anchors *anchors,
 	if (e != ERR_OK)
 		goto out;
 	in = true;
-	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK)
+	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK ||
+	    (e = check_members(&pck->pck, why)) != ERR_OK)
 		goto out;
 	pck->bytes = blob_from(cert);
 	root_key_id(pck->chain->x[2], pck->root_key_id);

@@ -1,8 +1,9 @@
 /*
  * The facts in a PCK certificate: pcs-upstream 6.1, quote-verification 3.1.
  * Members are found by their identifiers; one that is there twice, or a
- * required one that is not, is refused.  Unknown identifiers are let be: the
- * CA signed them, and Intel has added members before.
+ * required one that is not, is refused.  Unknown identifiers are noted and let
+ * be: the CA signed them, Intel has added members before, and a cache hands
+ * on what it need not understand.  A verdict refuses them.
  */
 #include "config/base/must.h"
 #include "storage/verify/asn1.h"
@@ -103,8 +104,10 @@ sequence_read(struct span der, struct span prefix, uint32_t required,
 		if (!sgx_oid_suffix(pair->oid, &s) ||
 		    span_take(&s, prefix.len, &head) != ERR_OK ||
 		    !span_eq(head, prefix) || span_u8(&s, &arc) != ERR_OK ||
-		    s.len > 0 || arc > 31)
+		    s.len > 0 || arc > 31) {
+			pck->has_unknown = true;
 			continue;
+		}
 		if ((seen & 1u << arc) != 0)
 			e = why_set(why, ERR_FORMAT, CLAUSE,
 			    "a member is there twice");
@@ -168,6 +171,7 @@ config_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
 	case SMT:
 		return flag_read(pair, &pck->smt_enabled, why);
 	default:
+		pck->has_unknown = true;
 		return ERR_OK;
 	}
 }
@@ -195,9 +199,11 @@ root_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
 		pck->has_instance = true;
 		return octets_read(pair, pck->instance, 16, why);
 	case CONFIG:
+		pck->has_config = true;
 		return nested_read(pair, CONFIG, 0, config_member_read, pck,
 		    why);
 	default:
+		pck->has_unknown = true;
 		return ERR_OK;
 	}
 }

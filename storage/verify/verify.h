@@ -289,7 +289,7 @@ struct pck { /* the facts in one leaf's SGX extension */
 	uint8_t comp[16];
 	uint16_t pcesvn;
 	uint8_t sgx_type;
-	bool has_instance;
+	bool has_instance, has_config, has_unknown;
 	unsigned char instance[16];
 	int dynamic_platform, cached_keys, smt_enabled; /* 1, 0; -1 absent */
 };

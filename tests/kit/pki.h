@@ -111,6 +111,8 @@ struct pki_pck {
 	unsigned sgx_type;
 	/* Platform CA: 1, 0, -1 left out */
 	int dynamic_platform, cached_keys, smt_enabled;
+	bool unknown_member, unknown_setting; /* .9 and .7.4 */
+	bool no_configuration;                /* Platform CA: no .7 */
 	time_t not_before, not_after; /* 0: from pki_now - 1 year, 7 years */
 	enum pki_lie lie;             /* of its signature */
 	bool na;                      /* in pki_pckcerts: "Not available" */

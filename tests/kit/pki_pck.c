@@ -106,9 +106,13 @@ pki_sgx_extension(const struct pki_pck *p)
 		der_bool(&in, 1, p->dynamic_platform);
 		der_bool(&in, 2, p->cached_keys);
 		der_bool(&in, 3, p->smt_enabled);
-		der_pair(&all, 7, 0, DER_SEQ, buf_view(&in));
+		der_bool(&in, 4, p->unknown_setting ? 1 : -1);
+		if (!p->no_configuration)
+			der_pair(&all, 7, 0, DER_SEQ, buf_view(&in));
 		buf_free(&in);
 	}
+	if (p->unknown_member)
+		der_number(&all, 9, 0, DER_INT, 1);
 	der_tlv(&out, DER_SEQ, buf_view(&all));
 	buf_free(&all);
 	return buf_blob(&out);

@@ -146,6 +146,24 @@ leaf_bad_signature(struct forge *f)
 	f->q.pck.lie = PKI_BAD_SIGNATURE;
 }
 
+static void
+leaf_with_unknown_member(struct forge *f)
+{
+	f->q.pck.unknown_member = true;
+}
+
+static void
+leaf_with_unknown_setting(struct forge *f)
+{
+	f->q.pck.unknown_setting = true;
+}
+
+static void
+leaf_without_configuration(struct forge *f)
+{
+	f->q.pck.no_configuration = true;
+}
+
 FORGE_LIE(tcb_bad_signature, ti, PKI_BAD_SIGNATURE)
 FORGE_LIE(tcb_changed, ti, PKI_BODY_CHANGED)
 FORGE_LIE(tcb_wrong_key, ti, PKI_WRONG_KEY)
@@ -534,6 +552,9 @@ static const struct attack attacks[] = {
 	ROW(ALL, revoked_identity_signer, BAD("qe-identity")),
 	ROW(ALL, leaf_by_evil, BAD("pck-chain")),
 	ROW(ALL, leaf_bad_signature, BAD("pck-chain")),
+	ROW(ALL, leaf_with_unknown_member, BAD("pck-chain")),
+	ROW(ALL, leaf_with_unknown_setting, BAD("pck-chain")),
+	ROW(ALL, leaf_without_configuration, BAD("pck-chain")),
 	ROW(ALL, tcb_bad_signature, BAD("tcb-info")),
 	ROW(ALL, tcb_changed, BAD("tcb-info")),
 	ROW(ALL, tcb_wrong_key, BAD("tcb-info")),

@@ -128,6 +128,28 @@ START_TEST(test_components_and_cpusvn_are_two_facts)
 }
 END_TEST
 
+/* Of the CA's, so they are let be, and noted for whoever minds. */
+START_TEST(test_unknown_members_are_noted)
+{
+	struct pki_pck p = some_pck(PCK_CA_PLATFORM);
+	struct pck pck;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		p.unknown_member = i == 1;
+		p.unknown_setting = i == 2;
+		p.no_configuration = i == 3;
+		X509 *x = pki_pck(pki, &p);
+
+		ck_assert(pck_read(x, &pck, NULL) == ERR_OK);
+		ck_assert(pck.has_unknown == (i == 1 || i == 2));
+		ck_assert(pck.has_config == (i != 3));
+		ck_assert(pck.has_instance);
+		X509_free(x);
+	}
+}
+END_TEST
+
 /* --- what is refused ---------------------------------------------------- */
 
 #define OID "\x06\x0a\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01"
@@ -479,6 +501,7 @@ suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_facts_of_both_cas);
 	tcase_add_test(t, test_components_and_cpusvn_are_two_facts);
+	tcase_add_test(t, test_unknown_members_are_noted);
 	tcase_add_test(t, test_twisted_extensions_are_refused);
 	tcase_add_test(t, test_truncated_and_longer_extensions_are_refused);
 	tcase_add_test(t, test_certificate_without_or_with_two_is_refused);
