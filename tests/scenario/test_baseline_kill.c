@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -53,6 +54,33 @@ await(json_int_t number)
 	} while (is != number);
 }
 
+/*
+ * What can be fetched again is served first and written then, soon: until
+ * this finds a row.  A database that is busy has none.
+ */
+static void
+await_on_disk(const char *select)
+{
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+	sqlite3_stmt *stmt;
+	char path[300];
+	sqlite3 *db;
+	bool found;
+
+	snprintf(path, sizeof(path), "%s/larder.db", h.dir);
+	do {
+		ck_assert_msg(clock_mono_ms() < until, "not on disk: %s",
+		    select);
+		must(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) ==
+		     SQLITE_OK);
+		found = sqlite3_prepare_v2(db, select, -1, &stmt, NULL) ==
+			    SQLITE_OK &&
+			sqlite3_step(stmt) == SQLITE_ROW;
+		sqlite3_finalize(stmt);
+		sqlite3_close(db);
+	} while (!found);
+}
+
 static void
 expect_both(uint32_t number)
 {
@@ -74,12 +102,15 @@ START_TEST(test_killed_in_the_middle_of_a_promotion)
 	    "", 200);
 	ck_assert(sim_wait(h.sim, hold.path, 1, PATIENCE_MS));
 	expect_both(17);
+	await_on_disk("SELECT 1 FROM object WHERE is_current AND key = "
+		      "'tcb/sgx/4/" FMSPC "/standard' AND eval_num = 18");
 	killed();
 	start();
 	expect_both(17);
 	sim_fault_clear(h.sim);
 	await(18);
 	expect_both(18);
+	await_on_disk("SELECT 1 FROM baseline_now WHERE number = 18");
 	killed();
 	start();
 	expect_both(18);
