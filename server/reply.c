@@ -32,7 +32,9 @@ static const struct {
 	{ 413, "Content Too Large" },
 	{ 414, "URI Too Long" },
 	{ 415, "Unsupported Media Type" },
+	{ 415, "Unsupported Media Type" },
 	{ 428, "Precondition Required" },
+	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 460, "Integrity Error" },
 	{ 461, "Platform Unknown" },
@@ -95,7 +97,9 @@ message_of(enum err e)
 	case 503:
 		return "";
 	default:
-		return "Internal server error occurred.";
+		/* What PCCS does not know is called what it is. */
+		return err_http(e) < 500 ? err_text(e)
+					 : "Internal server error occurred.";
 	}
 }
 
@@ -350,7 +354,7 @@ reply_error(struct req *r, enum err e, const struct why *why,
 	metric_answered(e);
 	error_log(r, status, e, why);
 	buf_printf(&lines, "Larder-Reason: %s\r\n", err_token(e));
-	if (status == 503)
+	if (status == 503 || status == 429)
 		buf_printf(&lines, "Retry-After: %d\r\n", retry_after(e, why));
 	if (no_store(r))
 		buf_str(&lines, "Cache-Control: no-store\r\n");

@@ -189,6 +189,33 @@ START_TEST(test_errors_have_the_texts_of_pccs)
 }
 END_TEST
 
+/* Whatever is wrong has a name, and says when to come again if that helps. */
+START_TEST(test_every_error_is_called_what_it_is)
+{
+	struct edge_reply r;
+	char text[200];
+	int fd, e;
+
+	fd = edge_open(edge.port);
+	for (e = 1; e < ERR_N; e++) {
+		snprintf(text, sizeof(text),
+		    "GET /err?token=%s HTTP/1.1\r\n" HOST "\r\n",
+		    err_token((enum err)e));
+		edge_send(fd, text);
+		edge_read(fd, &r, false);
+		ck_assert_int_eq(r.status, err_http((enum err)e));
+		ck_assert_ptr_null(strstr(r.text, "Unnamed"));
+		if (r.status != 500)
+			ck_assert_str_ne(r.body,
+			    "Internal server error occurred.");
+		ck_assert_int_eq(edge_header(&r, "Retry-After") != NULL,
+		    r.status == 503 || r.status == 429);
+		edge_reply_free(&r);
+	}
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_405_names_the_methods_there_are)
 {
 	static const struct {
@@ -498,6 +525,7 @@ suite_fill(TCase *tc)
 	tcase_add_test(tc, test_a_request_id_is_kept_or_drawn);
 	tcase_add_loop_test(tc, test_errors_have_the_texts_of_pccs, 0,
 	    N(errors));
+	tcase_add_test(tc, test_every_error_is_called_what_it_is);
 	tcase_add_test(tc, test_405_names_the_methods_there_are);
 	tcase_add_test(tc, test_head_is_get_without_a_body);
 	tcase_add_test(tc, test_a_handler_sees_what_was_sent);
