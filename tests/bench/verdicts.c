@@ -1,8 +1,9 @@
 /*
  * Verdicts per second of one core with warm collateral, through the library
  * alone, beside the bare signature checks they cannot do without: two P-256
- * for a TDX quote of a known PCK, one where its quoting enclave is the one
- * seen last, one P-384 for an SNP report of a known VCEK.
+ * for a TDX quote of a known PCK, a third where the PCK is new, one where its
+ * quoting enclave is the one seen last, one P-384 for an SNP report of a known
+ * VCEK.
  * usage: verdicts [SECONDS]; a line each: name, rate per second.
  */
 #include "server/appraise/verify.h"
@@ -115,6 +116,23 @@ warm_judge(void *arg)
 	must(v.valid);
 	verdict_fini(&v);
 	evidence_fini(&e);
+}
+
+/* As if no PCK had been seen before: its chain is read and checked, too. */
+static void
+new_leaf_judge(void *arg)
+{
+	struct warm *w = arg;
+	struct intel_pck *kept = w->a.pck;
+	struct quote q;
+
+	must(quote_read(blob_span(w->bytes[w->next % w->n]), &q, NULL) ==
+	     ERR_OK);
+	must(intel_pck_read(q.cert, w->a.intel, &w->a.pck, NULL, NULL) ==
+	     ERR_OK);
+	warm_judge(w);
+	intel_pck_unref(w->a.pck);
+	w->a.pck = kept;
 }
 
 static void
@@ -247,6 +265,7 @@ main(int argc, char **argv)
 	warm_make(&snp, warm_snp);
 	measure("p256-verify", bare_check, &p256);
 	measure("tdx-verdict", warm_judge, &tdx);
+	measure("tdx-verdict-new-pck", new_leaf_judge, &tdx);
 	tdx.n = 1;
 	measure("tdx-verdict-known-qe", warm_judge, &tdx);
 	measure("tdx-verdict-known-qe-json", warm_json, &tdx);

@@ -60,6 +60,9 @@ $p256/s, P-384 $p384/s; in the same loop $(of p256-verify)/s and \
 $(of p384-verify)/s):"
 row 'TDX quote, PCK known' - "$(per "$(of p256-verify)" 2)" 'two P-256' \
 	"$(of tdx-verdict)" "$tdx_http"
+printf '  %-34s %7d/s  %4d %% of %s\n' 'TDX quote, PCK new' \
+	"$(of tdx-verdict-new-pck)" "$(percent "$(of tdx-verdict-new-pck)" \
+	"$(per "$(of p256-verify)" 3)")" 'three P-256 (and its certificates read)'
 row 'TDX quote, QE known as well' - "$(of p256-verify)" 'one P-256' \
 	"$(of tdx-verdict-known-qe)" "$known_http"
 row 'SNP report, VCEK known' - "$(of p384-verify)" 'one P-384' \
