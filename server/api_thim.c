@@ -196,9 +196,8 @@ amd_read(struct req *req, struct coll_key *out, bool *known, struct why *why)
 static void
 amd_fail(struct req *req, enum err e, const struct why *why)
 {
-	bool absent =
-	    e == ERR_UP_ABSENT || e == ERR_UP_GONE || e == ERR_UP_REFUSED ||
-	    e == ERR_NO_CERT;
+	bool absent = e == ERR_UP_ABSENT || e == ERR_UP_GONE ||
+		      e == ERR_UP_REFUSED || e == ERR_NO_CERT;
 	struct why own = { 0 };
 
 	if (absent)

@@ -304,7 +304,7 @@ judge(const struct cli *cli, const struct evidence *e, const struct material *m,
 		.hint = AMD_PRODUCT_N,
 		.require = { &o->require, NULL },
 		.at = o->at,
-		.origin = { from == NULL ? "larder" : from, NULL } };
+		.origin = { .source = from == NULL ? "larder" : from } };
 	struct intel_bytes in;
 	struct verdict v;
 	int rc;

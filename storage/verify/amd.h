@@ -119,7 +119,7 @@ struct vek {
 	enum amd_product product; /* its issuer's */
 	enum amd_side side;
 	X509 *x;
-	EVP_PKEY *key; /* P-384, decoded once */
+	EVP_PKEY *key;     /* P-384, decoded once */
 	struct p384 *fast; /* the same, for reports */
 	struct blob *der;
 	unsigned struct_version;
