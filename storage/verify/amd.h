@@ -100,6 +100,8 @@ struct amd_crl {
 	struct blob *der;
 	uint64_t number;
 	struct window window; /* [thisUpdate, nextUpdate) */
+	size_t n;
+	struct crl_entry *entries; /* sorted */
 };
 /* Issued by this ARK (its name, key and SKI), DER alone. */
 enum err amd_crl_read(struct span der, enum amd_product, X509 *ark,
@@ -110,7 +112,7 @@ enum err amd_crl_claims(struct span der, enum amd_product *,
 struct amd_crl *amd_crl_ref(struct amd_crl *);
 void amd_crl_unref(struct amd_crl *);
 /* By serial. Never asked about a VEK: their serials are all 0. */
-bool amd_crl_lists(const struct amd_crl *, X509 *);
+bool amd_crl_lists(const struct amd_crl *, const X509 *);
 
 /* --- endorsement keys (amd-kds 3, 6.2, 6.3) --------------------------- */
 

@@ -2,6 +2,7 @@
 #include "storage/verify/amdcert.h"
 
 #include "config/base/must.h"
+#include "storage/verify/cert.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -12,25 +13,10 @@
 static enum err
 crl_parse(struct span der, X509_CRL **out, struct why *why)
 {
-	const unsigned char *p = der.p;
-	X509_CRL *x;
-
 	if (der.len == 0 || der.len > CRL_BODY_MAX)
 		return why_set(why, ERR_TOO_BIG, "amd-kds 5",
 		    "a CRL of %zu bytes", der.len);
-	x = d2i_X509_CRL(NULL, &p, (long)der.len);
-	ERR_clear_error();
-	if (x == NULL || p != der.p + der.len) {
-		X509_CRL_free(x);
-		return why_set(why, ERR_FORMAT, "amd-kds 5",
-		    "not one whole DER CRL");
-	}
-	if (X509_CRL_get_version(x) != X509_CRL_VERSION_2) {
-		X509_CRL_free(x);
-		return why_set(why, ERR_FORMAT, "amd-kds 5", "not a v2 CRL");
-	}
-	*out = x;
-	return ERR_OK;
+	return crl_der_read(der, out, why);
 }
 
 /* Number and AKI there, nothing that narrows the list's scope. */
@@ -126,6 +112,10 @@ crl_check(X509_CRL *x, X509 *ark, struct amd_crl *crl, struct why *why)
 		return why_set(why, ERR_FORMAT, "amd-kds 5",
 		    "thisUpdate and nextUpdate are not a span of time");
 	window_cut(&crl->window, from, until);
+	/* To AMD's readers ERR_CHAIN says that the issuer is another. */
+	if (crl_entries_read(x, &crl->entries, &crl->n, why) != ERR_OK)
+		return why_in(why, ERR_FORMAT, "CRL of ARK-%s",
+		    amd_product_name(crl->product));
 	if (X509_CRL_verify(x, X509_get0_pubkey(ark)) != 1) {
 		ERR_clear_error();
 		return why_set(why, ERR_BADSIG, "amd-kds 5",
@@ -186,16 +176,14 @@ amd_crl_unref(struct amd_crl *crl)
 {
 	if (crl == NULL || --crl->refs != 0)
 		return;
+	free(crl->entries);
 	X509_CRL_free(crl->x);
 	blob_unref(crl->der);
 	free(crl);
 }
 
 bool
-amd_crl_lists(const struct amd_crl *crl, X509 *x)
+amd_crl_lists(const struct amd_crl *crl, const X509 *x)
 {
-	X509_REVOKED *entry = NULL;
-
-	return X509_CRL_get0_by_serial(crl->x, &entry,
-		   X509_get_serialNumber(x)) != 0;
+	return crl_entries_have(crl->entries, crl->n, x);
 }

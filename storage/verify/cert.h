@@ -42,6 +42,19 @@ enum err cert_check_path(X509 *x, X509 *mid, X509 *trusted,
 enum err cert_check_crl(const X509 *, const X509 *issuer, const struct crl *,
     struct why *) MUST_CHECK;
 
+/* --- lists of any issuer, Intel's and AMD's alike (crl.c) --------------- */
+
+/* One version 2 CRL of exactly these octets, which are DER and not just BER:
+ * ERR_FORMAT. */
+enum err crl_der_read(struct span der, X509_CRL **out, struct why *) MUST_CHECK;
+/*
+ * Its serials, sorted: owned by the caller (free), borrowing from the CRL.
+ * ERR_CHAIN: an entry has a critical extension (RFC 5280 5.3).
+ */
+enum err crl_entries_read(X509_CRL *, struct crl_entry **out, size_t *n,
+    struct why *) MUST_CHECK;
+bool crl_entries_have(const struct crl_entry *, size_t n, const X509 *);
+
 /* UTC seconds of an ASN.1 time. */
 bool asn1_time_read(const ASN1_TIME *, time_t *out);
 /* ecdsa-with-SHA256 without parameters. */

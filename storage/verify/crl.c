@@ -52,30 +52,47 @@ crl_decode(struct span bytes, struct buf *der, struct why *why)
 }
 
 /* As der_is() of cert.c: served again, so it must be DER and all of it. */
-static enum err
-crl_parse(struct crl *crl, struct span der, struct why *why)
+enum err
+crl_der_read(struct span der, X509_CRL **out, struct why *why)
 {
 	const unsigned char *p = der.p;
 	unsigned char *again = NULL;
+	X509_CRL *x = NULL;
 	bool same;
 	int len;
 
 	if (der.len > 0)
-		crl->x = d2i_X509_CRL(NULL, &p, (long)der.len);
-	if (crl->x == NULL)
+		x = d2i_X509_CRL(NULL, &p, (long)der.len);
+	if (x == NULL)
 		return why_ssl(why, ERR_FORMAT, "RFC 5280 5.1",
 		    "not a DER CRL");
-	len = i2d_X509_CRL(crl->x, &again);
+	len = i2d_X509_CRL(x, &again);
 	same = len > 0 && span_eq(span_of(again, (size_t)len), der);
 	OPENSSL_free(again);
-	if (p != der.p + der.len || !same)
+	if (p != der.p + der.len || !same) {
+		X509_CRL_free(x);
 		return why_ssl(why, ERR_FORMAT, "RFC 5280 5.1",
 		    "not one whole DER CRL");
-	if (X509_CRL_get_version(crl->x) != 1)
-		return why_set(why, ERR_FORMAT, "RFC 5280 5.1.2.1",
+	}
+	if (X509_CRL_get_version(x) != X509_CRL_VERSION_2) {
+		X509_CRL_free(x);
+		return why_ssl(why, ERR_FORMAT, "RFC 5280 5.1.2.1",
 		    "not a version 2 CRL");
-	crl->der = blob_from(der);
+	}
+	/* d2i may succeed and still leave words about odd extensions. */
+	ERR_clear_error();
+	*out = x;
 	return ERR_OK;
+}
+
+static enum err
+crl_parse(struct crl *crl, struct span der, struct why *why)
+{
+	enum err e = crl_der_read(der, &crl->x, why);
+
+	if (e == ERR_OK)
+		crl->der = blob_from(der);
+	return e;
 }
 
 /* --- what it says ------------------------------------------------------- */
@@ -157,28 +174,43 @@ entry_cmp(const void *a, const void *b)
 
 /*
  * An own sorted list: X509_CRL_get0_by_serial() sorts on first use and takes
- * a lock, and calls an entry marked removeFromCRL not revoked.
+ * a lock, and calls an entry not revoked that is marked removeFromCRL or as
+ * about another issuer's certificate.
  */
-static enum err
-crl_read_entries(struct crl *crl, struct why *why)
+enum err
+crl_entries_read(X509_CRL *x, struct crl_entry **out, size_t *n_out,
+    struct why *why)
 {
-	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl->x);
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(x);
 	int i, k, n = list == NULL ? 0 : sk_X509_REVOKED_num(list);
+	struct crl_entry *entries = xcalloc((size_t)n, sizeof(entries[0]));
 
-	crl->entries = xcalloc((size_t)n, sizeof(crl->entries[0]));
 	for (i = 0; i < n; i++) {
 		const X509_REVOKED *r = sk_X509_REVOKED_value(list, i);
 
-		for (k = 0; k < X509_REVOKED_get_ext_count(r); k++)
-			if (X509_EXTENSION_get_critical(
+		for (k = 0; k < X509_REVOKED_get_ext_count(r); k++) {
+			if (!X509_EXTENSION_get_critical(
 				X509_REVOKED_get_ext(r, k)))
-				return why_set(why, ERR_CHAIN, "RFC 5280 5.3",
-				    "entry %d has a critical extension", i);
-		crl->entries[i].serial = X509_REVOKED_get0_serialNumber(r);
+				continue;
+			free(entries);
+			return why_set(why, ERR_CHAIN, "RFC 5280 5.3",
+			    "entry %d has a critical extension", i);
+		}
+		entries[i].serial = X509_REVOKED_get0_serialNumber(r);
 	}
-	crl->n = (size_t)n;
-	qsort(crl->entries, crl->n, sizeof(crl->entries[0]), entry_cmp);
+	qsort(entries, (size_t)n, sizeof(entries[0]), entry_cmp);
+	*out = entries;
+	*n_out = (size_t)n;
 	return ERR_OK;
+}
+
+bool
+crl_entries_have(const struct crl_entry *entries, size_t n, const X509 *x)
+{
+	const struct crl_entry key = { X509_get0_serialNumber(x) };
+
+	return n != 0 &&
+	       bsearch(&key, entries, n, sizeof(entries[0]), entry_cmp) != NULL;
 }
 
 /* --- whose it is -------------------------------------------------------- */
@@ -236,7 +268,8 @@ crl_read(struct span bytes, X509 *issuer, struct crl **out, struct why *why)
 	    (e = crl_check_extensions(crl, why)) != ERR_OK ||
 	    (e = crl_read_number(crl, why)) != ERR_OK ||
 	    (e = crl_read_times(crl, why)) != ERR_OK ||
-	    (e = crl_read_entries(crl, why)) != ERR_OK)
+	    (e = crl_entries_read(crl->x, &crl->entries, &crl->n, why)) !=
+		ERR_OK)
 		goto out;
 	*out = crl;
 	crl = NULL;
@@ -270,10 +303,7 @@ crl_unref(struct crl *crl)
 bool
 crl_lists(const struct crl *crl, const X509 *x)
 {
-	const struct crl_entry key = { X509_get0_serialNumber(x) };
-
-	return crl->n != 0 && bsearch(&key, crl->entries, crl->n,
-				  sizeof(crl->entries[0]), entry_cmp) != NULL;
+	return crl_entries_have(crl->entries, crl->n, x);
 }
 
 bool

@@ -221,6 +221,20 @@ pki_amd_sign(X509 *x, EVP_PKEY *key, bool trailer, enum pki_amd_lie lie)
 		sign_trailer(x, key, true);
 }
 
+/* BER's freedom: the outermost length, two octets, in three. */
+static void
+ber_length(struct buf *der)
+{
+	struct buf b = BUF_INIT;
+
+	must(der->len > 4 && der->p[0] == 0x30 &&
+	     (unsigned char)der->p[1] == 0x82);
+	buf_add(&b, "\x30\x83", 3);
+	buf_add(&b, der->p + 2, der->len - 2);
+	buf_free(der);
+	*der = b;
+}
+
 struct blob *
 pki_amd_spoil(struct buf *der, const char *label, enum pki_amd_lie lie)
 {
@@ -232,6 +246,8 @@ pki_amd_spoil(struct buf *der, const char *label, enum pki_amd_lie lie)
 		buf_add(der, "", 1);
 	else if (lie == AMD_TRUNCATED)
 		der->len--;
+	else if (lie == AMD_BER)
+		ber_length(der);
 	if (lie != AMD_ENCODING)
 		return buf_blob(der);
 	pem_write(&pem, label, buf_view(der));

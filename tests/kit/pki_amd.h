@@ -80,7 +80,10 @@ enum pki_amd_who {
 	LIE(AMD_PARTITION, "partition", "CRL: an issuing distribution point")  \
 	LIE(AMD_NO_NUMBER, "no-number", "CRL: without its number")             \
 	LIE(AMD_NO_AKI, "no-aki", "CRL: without the key identifier")           \
-	LIE(AMD_V1, "v1", "CRL: version 1")
+	LIE(AMD_V1, "v1", "CRL: version 1")                                    \
+	LIE(AMD_BER, "ber", "VEK, CRL: BER, a length in too many octets")      \
+	LIE(AMD_OTHERS_ENTRY, "others-entry",                                  \
+	    "CRL: ASK or ASVK listed, critically as of another issuer")
 
 enum pki_amd_lie {
 #define LIE(sym, name, text) sym,

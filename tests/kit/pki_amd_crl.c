@@ -39,8 +39,31 @@ crl_list(X509_CRL *crl, uint32_t serial, time_t at)
 	BN_free(bn);
 }
 
+/*
+ * The same, marked as about a certificate of somebody else (RFC 5280 5.3.3):
+ * who reads over the mark, or heeds it, takes the issuer for not listed.
+ */
 static void
-crl_entries(const struct pki_amd *pki, const struct pki_amd_crl *c,
+crl_list_others(X509_CRL *crl, uint32_t serial, time_t at, X509 *other)
+{
+	GENERAL_NAMES *names = GENERAL_NAMES_new();
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	STACK_OF(X509_REVOKED) * list;
+	X509_REVOKED *r;
+
+	crl_list(crl, serial, at);
+	list = X509_CRL_get_REVOKED(crl);
+	r = sk_X509_REVOKED_value(list, sk_X509_REVOKED_num(list) - 1);
+	GENERAL_NAME_set0_value(name, GEN_DIRNAME,
+	    X509_NAME_dup(X509_get_subject_name(other)));
+	must(sk_GENERAL_NAME_push(names, name) > 0);
+	must(X509_REVOKED_add1_ext_i2d(r, NID_certificate_issuer, names, 1,
+		 0) == 1);
+	GENERAL_NAMES_free(names);
+}
+
+static void
+crl_entries(struct pki_amd *pki, const struct pki_amd_crl *c,
     enum amd_product product, X509_CRL *crl)
 {
 	time_t at = pki->now - DAY;
@@ -54,6 +77,10 @@ crl_entries(const struct pki_amd *pki, const struct pki_amd_crl *c,
 		crl_list(crl,
 		    pki_amd_serial(product, pki_amd_issuer(c->side, false)),
 		    at);
+	if (c->lie == AMD_OTHERS_ENTRY)
+		crl_list_others(crl,
+		    pki_amd_serial(product, pki_amd_issuer(c->side, false)), at,
+		    pki_amd_x509(pki, pki_amd_other(product), PKI_ARK));
 	if (c->lie == AMD_LISTS_ZERO)
 		crl_list(crl, 0, at);
 	must(X509_CRL_sort(crl) == 1);

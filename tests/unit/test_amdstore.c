@@ -337,10 +337,13 @@ START_TEST(test_a_crl_that_lies_is_refused)
 		{ AMD_NO_NUMBER, ERR_FORMAT },
 		{ AMD_NO_AKI, ERR_CHAIN },
 		{ AMD_V1, ERR_FORMAT },
+		{ AMD_BER, ERR_FORMAT },
+		{ AMD_OTHERS_ENTRY, ERR_FORMAT },
 		{ AMD_HONEST, ERR_OK },
 		{ AMD_LISTS_ZERO, ERR_OK },
 	};
 	struct pki_amd_crl spec = { .product = AMD_MILAN, .side = AMD_VLEK };
+	bool kept = false;
 	enum err e;
 	size_t i;
 
@@ -353,8 +356,9 @@ START_TEST(test_a_crl_that_lies_is_refused)
 		ck_assert_msg(e == rows[i].err, "%s: %s (%s: %s)",
 		    pki_amd_lie_name(spec.lie), err_token(e), kit.why.clause,
 		    kit.why.text);
+		kept = kept || e == ERR_OK;
 		ck_assert_int_eq(held(key_amd_crl(AMD_MILAN, AMD_VLEK)),
-		    i > 18);
+		    kept);
 	}
 	/* A list of serial 0 is not about VEKs (amd-kds 5). */
 	milan();

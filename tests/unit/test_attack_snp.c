@@ -210,6 +210,7 @@ START_TEST(test_every_lie_of_a_vek)
 		{ AMD_STRUCT_VERSION, FORMAT " " E(CERT_PRODUCT) },
 		{ AMD_PRODUCT_NAME, E(CERT_PRODUCT) },
 		{ AMD_P256, FORMAT },
+		{ AMD_BER, FORMAT },
 	};
 	enum amd_product product = (enum amd_product)_i;
 	struct forge f = forge(product, AMD_VCEK, 3);
@@ -244,7 +245,8 @@ START_TEST(test_every_lie_of_a_chain)
 		AMD_BOTH_IDS, AMD_NO_HWID, AMD_WRAPPED_HWID, AMD_LONG_HWID,
 		AMD_STRUCT_VERSION, AMD_PRODUCT_NAME, AMD_P256, AMD_LOWER,
 		AMD_OLDER, AMD_LISTS_ISSUER, AMD_LISTS_ZERO, AMD_DELTA,
-		AMD_PARTITION, AMD_NO_NUMBER, AMD_NO_AKI, AMD_V1 };
+		AMD_PARTITION, AMD_NO_NUMBER, AMD_NO_AKI, AMD_V1, AMD_BER,
+		AMD_OTHERS_ENTRY };
 	/* Each product, and one with a VLEK. */
 	struct forge f = forge((enum amd_product)_i,
 	    _i == AMD_GENOA ? AMD_VLEK : AMD_VCEK, 3);
@@ -288,6 +290,8 @@ START_TEST(test_every_lie_of_a_crl)
 		{ AMD_NO_NUMBER, E(CRL_FORMAT) },
 		{ AMD_NO_AKI, E(CRL_FORMAT) " " E(CRL_ISSUER) },
 		{ AMD_V1, E(CRL_FORMAT) },
+		{ AMD_BER, E(CRL_FORMAT) },
+		{ AMD_OTHERS_ENTRY, E(CRL_FORMAT) },
 	};
 	/* Each product, and one with a VLEK. */
 	struct forge f = forge((enum amd_product)_i,

@@ -191,6 +191,7 @@ START_TEST(test_lies_of_veks_are_found)
 		{ AMD_STRUCT_VERSION, ERR_FORMAT },
 		{ AMD_PRODUCT_NAME, ERR_NOT_ASKED },
 		{ AMD_P256, ERR_FORMAT },
+		{ AMD_BER, ERR_FORMAT },
 	};
 	enum amd_product product = (enum amd_product)(_i % AMD_PRODUCT_N);
 	enum amd_side side = _i < AMD_PRODUCT_N ? AMD_VCEK : AMD_VLEK;
@@ -248,6 +249,8 @@ START_TEST(test_lies_of_crls_are_found)
 		{ AMD_NO_NUMBER, ERR_FORMAT },
 		{ AMD_NO_AKI, ERR_CHAIN },
 		{ AMD_V1, ERR_FORMAT },
+		{ AMD_BER, ERR_FORMAT },
+		{ AMD_OTHERS_ENTRY, ERR_FORMAT },
 	};
 	struct pki_amd_crl c = { .product =
 				     (enum amd_product)(_i % AMD_PRODUCT_N),
