@@ -377,22 +377,29 @@ out:
 
 /* --- its impact ------------------------------------------------------- */
 
-static const char *
-change_listen(const struct change_job *c)
+/* Has the scope the same rule before and after?  Where it has none, what
+ * applies there is another scope's. */
+static bool
+rule_stays(const struct base_policy *was, const struct base_policy *is,
+    const struct base_scope *s)
 {
-	return c->ask.kind == BASE_LISTEN && c->ask.verb != BASE_ROLLBACK
-		   ? c->ask.name
-		   : NULL;
+	const struct base_scope *a = base_scope_at(was, s->kind, s->name);
+	const struct base_scope *b = base_scope_at(is, s->kind, s->name);
+
+	return a != NULL && b != NULL && a->rule.follow == b->rule.follow &&
+	       a->rule.number == b->rule.number &&
+	       a->rule.lag_days == b->rule.lag_days &&
+	       a->rule.retire == b->rule.retire;
 }
 
-/* Every FMSPC from what it has to what it is to have. */
-static void
-impact_sum(struct change_job *c, const struct sets *sets,
-    struct impact_sum *sum)
+/* Every FMSPC from what it has at a listener (NULL: at those without a rule of
+ * their own) to what it is to have. */
+static struct impact_sum
+impact_at(struct change_job *c, const struct sets *sets, const char *listen)
 {
 	const struct baseline *was = state_of(c)->table;
-	const char *listen = change_listen(c);
 	const struct base_pick *from, *to;
+	struct impact_sum sum = { 0 };
 	struct base_held held;
 	size_t at = 0, end = 0;
 
@@ -407,9 +414,67 @@ impact_sum(struct change_job *c, const struct sets *sets,
 		    baseline_pick(c->table, listen, BASE_TEE(p->tee), p->fmspc);
 		if (from->number != 0 && to->wanted != 0)
 			impact_of(c->job.st, sets, BASE_TEE(p->tee), p->fmspc,
-			    from->number, to->wanted, sum);
+			    from->number, to->wanted, &sum);
 	}
 	base_held_fini(&held);
+	return sum;
+}
+
+/* A listener's scope that the rules of "p" have and the change touches: its
+ * impact, if more fall there than so far, or nothing was looked at. */
+static void
+impact_listens(struct change_job *c, const struct sets *sets,
+    const struct base_policy *p, bool *any, struct impact_sum *worst)
+{
+	const struct base_policy *was = state_of(c)->policy;
+	struct impact_sum sum;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->v[i].kind != BASE_LISTEN ||
+		    rule_stays(was, c->policy, &p->v[i]))
+			continue;
+		sum = impact_at(c, sets, p->v[i].name);
+		if (!*any || sum.fall > worst->fall)
+			*worst = sum;
+		*any = true;
+	}
+}
+
+/* Is a rule of the default or of an FMSPC another one? */
+static bool
+elsewhere_moves(const struct change_job *c)
+{
+	const struct base_policy *both[] = { state_of(c)->policy, c->policy };
+	size_t i, k;
+
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < both[k]->n; i++)
+			if (both[k]->v[i].kind != BASE_LISTEN &&
+			    !rule_stays(both[0], both[1], &both[k]->v[i]))
+				return true;
+	return false;
+}
+
+/*
+ * A platform counts once, though it may ask at several listeners.  What is
+ * rolled back may be rules of some of these, or of all the rest: the impact is
+ * that of the one place, of those touched, where most platforms fall.
+ */
+static struct impact_sum
+impact_sum(struct change_job *c, const struct sets *sets)
+{
+	struct impact_sum worst = { 0 };
+	bool any;
+
+	if (c->ask.verb != BASE_ROLLBACK)
+		return impact_at(c, sets,
+		    c->ask.kind == BASE_LISTEN ? c->ask.name : NULL);
+	if ((any = elsewhere_moves(c)))
+		worst = impact_at(c, sets, NULL);
+	impact_listens(c, sets, state_of(c)->policy, &any, &worst);
+	impact_listens(c, sets, c->policy, &any, &worst);
+	return any ? worst : impact_at(c, sets, NULL);
 }
 
 /* Chips with what is demanded of them, {"meets", "below"}. */
@@ -461,7 +526,7 @@ static enum err
 change_impact(struct change_job *c, struct why *why)
 {
 	const struct baseline *was = state_of(c)->table;
-	struct impact_sum sum = { 0 };
+	struct impact_sum sum;
 	struct impact_amd amd = { 0 };
 	struct sets *sets = NULL;
 	enum err e;
@@ -469,7 +534,7 @@ change_impact(struct change_job *c, struct why *why)
 	if ((e = fleet_sync(c->job.st, why)) != ERR_OK ||
 	    (e = sets_read(c->job.st, NULL, &sets, why)) != ERR_OK)
 		return e;
-	impact_sum(c, sets, &sum);
+	sum = impact_sum(c, sets);
 	sets_free(sets);
 	if ((c->ask.has_amd || c->ask.verb == BASE_ROLLBACK) &&
 	    (e = impact_amd(c->job.st, was, c->table, &amd, why)) != ERR_OK)

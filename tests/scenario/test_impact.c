@@ -406,6 +406,49 @@ START_TEST(test_chips_below_a_least_tcb)
 }
 END_TEST
 
+/* --- rolling back ----------------------------------------------------- */
+
+/* Post a change: how many fall, and are out of date before and after. */
+static void
+expect_fall(const char *verb, const char *body, json_int_t fall,
+    json_int_t before, json_int_t after)
+{
+	json_t *change = posted(verb, body, 200);
+	json_t *o = json_object_get(change, "impact");
+
+	ck_assert_int_eq(num(o, "platforms"), 6);
+	ck_assert_int_eq(num(o, "fall"), fall);
+	ck_assert_int_eq(num(json_object_get(o, "before"), "OutOfDate"),
+	    before);
+	ck_assert_int_eq(num(json_object_get(o, "after"), "OutOfDate"), after);
+	json_decref(change);
+	baseline_settle(&h);
+}
+
+#define BACK(n) "{\"revision\":" #n ",\"reason\":\"t\"}"
+
+/* A listener's rule comes and goes: the impact is that on who asks there. */
+START_TEST(test_the_impact_of_a_listener_rolled_back)
+{
+	fleet_start();
+	recovery();
+	expect_fall("pin",
+	    "{\"listen\":\"127.0.0.1:0\",\"number\":18,\"reason\":\"t\","
+	    "\"force\":true}",
+	    4, 2, 6);
+	expect_fall("rollback", BACK(0), 0, 6, 2);
+	/* And forward again. */
+	expect_fall("rollback", BACK(1), 4, 2, 6);
+	/* The default's rule alone, which says nothing of this listener. */
+	expect_fall("pin", "{\"number\":17,\"reason\":\"t\"}", 0, 2, 2);
+	expect_fall("rollback", BACK(3), 0, 2, 2);
+	expect_fall("rollback", BACK(0), 0, 6, 2);
+	/* Both at once: the worse of the two. */
+	expect_fall("rollback", BACK(4), 4, 2, 6);
+	house_stop(&h);
+}
+END_TEST
+
 START_TEST(test_gauges)
 {
 	struct edge_reply r;
@@ -441,6 +484,7 @@ main(void)
 	tcase_add_test(tc, test_a_quote_tells_of_the_tdx_module);
 	tcase_add_test(tc, test_what_new_certificates_would_mend);
 	tcase_add_test(tc, test_chips_below_a_least_tcb);
+	tcase_add_test(tc, test_the_impact_of_a_listener_rolled_back);
 	tcase_add_test(tc, test_gauges);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
