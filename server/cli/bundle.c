@@ -155,7 +155,7 @@ bundle_page(struct cli *cli, const char *part, json_int_t *next)
 		ask.path = path;
 	}
 	if (cli_ask_ok(cli, &ask, &answer) == CLI_OK)
-		doc = show_parse(cli, buf_view(&answer.body));
+		doc = show_data(cli, buf_view(&answer.body));
 	http_answer_free(&answer);
 	if (part != NULL)
 		*next = json_integer_value(json_object_get(doc, "next"));

@@ -2,6 +2,7 @@
 
 #include "config/base/must.h"
 #include "config/base/version.h"
+#include "server/cli/show.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -233,16 +234,27 @@ cli_number(const struct cli *cli, const char *name, long min, long max,
 
 /* --- messages --------------------------------------------------------- */
 
+/* Messages quote servers and files: nothing in one is an order to the
+ * terminal. */
+static void
+message(const struct cli *cli, const char *fmt, va_list ap)
+{
+	char text[2048], *safe;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	safe = show_text(text);
+	fprintf(stderr, "larder %s: %s\n", cli->command->name, safe);
+	free(safe);
+}
+
 int
 cli_fail(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "larder %s: ", cli->command->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(cli, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return CLI_FAILED;
 }
 
@@ -251,11 +263,10 @@ cli_misuse(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "larder %s: ", cli->command->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	message(cli, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\ntry larder %s --help\n", cli->command->name);
+	fprintf(stderr, "try larder %s --help\n", cli->command->name);
 	return CLI_USAGE;
 }
 

@@ -8,6 +8,7 @@
 #include "config/base/must.h"
 #include "config/config.h"
 #include "server/cli/cli.h"
+#include "server/cli/show.h"
 #include "storage/storage.h"
 #include "upstream/fetch.h"
 
@@ -47,6 +48,7 @@ found(struct doctor *d, enum finding f, const char *check, const char *hint,
 {
 	static const char *const names[] = { "ok", "warn", "fail" };
 	char text[400];
+	char *safe;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -58,7 +60,9 @@ found(struct doctor *d, enum finding f, const char *check, const char *hint,
 		     names[f], "text", text, "hint", hint)) == 0);
 	if (cli_has(d->cli, "json"))
 		return;
-	printf("%-4s  %-13s %s\n", names[f], check, text);
+	safe = show_text(text);
+	printf("%-4s  %-13s %s\n", names[f], check, safe);
+	free(safe);
 	if (hint != NULL)
 		printf("%20s-> %s\n", "", hint);
 }

@@ -6,6 +6,95 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- text from outside ------------------------------------------------ */
+
+/* Length and code of the control character that "p" begins with: C0, DEL, and
+ * C1 in UTF-8, which terminals obey as well; 0: it is none. */
+static size_t
+control_at(const char *p, unsigned *code)
+{
+	unsigned char a = (unsigned char)p[0], b;
+
+	*code = a;
+	if (a < ' ' || a == 0x7f)
+		return 1;
+	b = a == 0xc2 ? (unsigned char)p[1] : 0;
+	*code = b;
+	return b >= 0x80 && b < 0xa0 ? 2 : 0;
+}
+
+/* All of them but "keep" as JSON writes them; the caller's to free. */
+static char *
+escaped(const char *text, unsigned keep)
+{
+	struct buf b = BUF_INIT;
+	unsigned code;
+	size_t len;
+	char *s;
+
+	while (*text != '\0') {
+		if ((len = control_at(text, &code)) != 0 && code != keep) {
+			buf_printf(&b, "\\u%04x", code);
+			text += len;
+		} else {
+			buf_add(&b, text++, 1);
+		}
+	}
+	s = span_dup(buf_view(&b));
+	buf_free(&b);
+	return s;
+}
+
+char *
+show_text(const char *text)
+{
+	return escaped(text, 0);
+}
+
+static void clean(json_t *v);
+
+/* Members whose names are no plain text are no members of ours. */
+static void
+clean_members(json_t *object)
+{
+	const char *key;
+	void *next;
+	json_t *v;
+	unsigned code;
+	const char *p;
+
+	json_object_foreach_safe(object, next, key, v)
+	{
+		for (p = key; *p != '\0' && control_at(p, &code) == 0; p++)
+			;
+		if (*p != '\0')
+			must(json_object_del(object, key) == 0);
+		else
+			clean(v);
+	}
+}
+
+/* Every string in it as show_text() has it. */
+static void
+clean(json_t *v)
+{
+	char *text;
+	json_t *part;
+	size_t i;
+
+	if (json_is_object(v))
+		clean_members(v);
+	json_array_foreach(v, i, part)
+	{
+		clean(part);
+	}
+	if (json_is_string(v)) {
+		text = show_text(json_string_value(v));
+		must(json_string_set(v, text) == 0);
+		free(text);
+	}
+}
+
 /* --- tables ----------------------------------------------------------- */
 
 struct table {
@@ -23,18 +112,6 @@ table_new(size_t columns)
 	return t;
 }
 
-/* Text from a server goes to a terminal: no control characters. */
-static char *
-cell_text(const char *text)
-{
-	char *s = xstrdup(text == NULL || *text == '\0' ? "-" : text), *p;
-
-	for (p = s; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' ';
-	return s;
-}
-
 void
 table_cell(struct table *t, const char *text)
 {
@@ -42,7 +119,8 @@ table_cell(struct table *t, const char *text)
 		t->cap = t->cap == 0 ? 64 : t->cap * 2;
 		t->cells = xrealloc(t->cells, t->cap, sizeof(*t->cells));
 	}
-	t->cells[t->n++] = cell_text(text);
+	t->cells[t->n++] =
+	    show_text(text == NULL || *text == '\0' ? "-" : text);
 }
 
 static size_t
@@ -123,7 +201,7 @@ scalar_text(const json_t *v)
 	char text[64];
 
 	if (json_is_string(v))
-		return xstrdup(json_string_value(v));
+		return show_text(json_string_value(v));
 	if (json_is_integer(v))
 		snprintf(text, sizeof(text), "%lld",
 		    (long long)json_integer_value(v));
@@ -237,21 +315,23 @@ show_inside(json_t *v, int indent)
 static void
 show_value(const char *name, json_t *v, int indent)
 {
-	char *text;
+	char *label = show_text(name), *text;
 
 	if ((text = scalar_text(v)) != NULL) {
-		printf("%*s%s  %s\n", indent, "", name, text);
+		printf("%*s%s  %s\n", indent, "", label, text);
+		free(label);
 		free(text);
 		return;
 	}
-	printf("%*s%s:%s\n", indent, "", name,
+	printf("%*s%s:%s\n", indent, "", label,
 	    json_object_size(v) + json_array_size(v) == 0 ? " none" : "");
+	free(label);
 	/* jansson's own limit on nesting ends this recursion. */
 	show_inside(v, indent + 2);
 }
 
 json_t *
-show_parse(const struct cli *cli, struct span text)
+show_data(const struct cli *cli, struct span text)
 {
 	json_error_t error;
 	json_t *json = json_loadb((const char *)text.p, text.len,
@@ -263,10 +343,20 @@ show_parse(const struct cli *cli, struct span text)
 	return json;
 }
 
+json_t *
+show_parse(const struct cli *cli, struct span text)
+{
+	json_t *json = show_data(cli, text);
+
+	if (json != NULL)
+		clean(json);
+	return json;
+}
+
 int
 show_json(const struct cli *cli, struct span text)
 {
-	json_t *json = show_parse(cli, text);
+	json_t *json = show_data(cli, text);
 	int rc;
 
 	if (json == NULL)
@@ -279,12 +369,15 @@ show_json(const struct cli *cli, struct span text)
 int
 show_tree(const struct cli *cli, json_t *json)
 {
-	char *dump;
+	char *dump, *text;
 
 	if (cli_has(cli, "json")) {
 		dump = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		must(dump != NULL);
-		puts(dump);
+		/* The same document: only strings have such characters. */
+		text = escaped(dump, '\n');
+		puts(text);
+		free(text);
 		free(dump);
 	} else if (json_is_object(json) || json_is_array(json)) {
 		show_inside(json, 0);

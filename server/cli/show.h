@@ -16,8 +16,16 @@
 int show_json(const struct cli *, struct span text);
 /* The same of a document that is parsed already; borrowed. */
 int show_tree(const struct cli *, json_t *);
-/* The document, or NULL with a message. The caller's to json_decref. */
+/*
+ * The document, or NULL with a message; the caller's to json_decref.
+ * show_parse() is for printing: what would be an order to a terminal stands in
+ * it as show_text() has it.  show_data() is for everything else.
+ */
 json_t *show_parse(const struct cli *, struct span text);
+json_t *show_data(const struct cli *, struct span text);
+/* Text from outside, its control characters as "\u001b"; the caller's to
+ * free. */
+char *show_text(const char *);
 
 /* Columns that fit their widest cell.  Cells are copied. */
 struct table;

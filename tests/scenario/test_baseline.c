@@ -605,6 +605,51 @@ START_TEST(test_history_and_going_back)
 }
 END_TEST
 
+/* What somebody gave as a reason is text for whoever reads it, and no order to
+ * the terminal: C0, DEL, and C1 (CSI is U+009B). */
+START_TEST(test_a_reason_says_nothing_to_the_terminal)
+{
+	static const char *const commands[] = { "history", "history --json" };
+	struct run r;
+	char line[256];
+	size_t i, k;
+
+	begin(NULL);
+	expect_change(&h, "pin",
+	    "{\"number\":17,\"reason\":\"a\\u001b[2Jb\\u009b31mc\\u007fd\\n"
+	    "\u00fc\"}",
+	    200, NULL);
+	run_spill("token", HOUSE_ADMIN);
+	for (i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line),
+		    "larder baseline %s --server http://127.0.0.1:%d "
+		    "--token-file %s",
+		    commands[i], h.port, run_path("token"));
+		r = run_line("", line);
+		ck_assert_int_eq(r.status, 0);
+		ck_assert_ptr_nonnull(strcasestr(r.out.p,
+		    i == 0 ? "a\\u001b[2Jb\\u009b31mc\\u007fd\\u000a\u00fc"
+			   : "a\\u001b[2Jb\\u009b31mc\\u007fd\\n\u00fc"));
+		for (k = 0; k + 1 < r.out.len; k++)
+			ck_assert(r.out.p[k] == '\n' ||
+				  ((unsigned char)r.out.p[k] >= ' ' &&
+				      r.out.p[k] != 0x7f));
+		ck_assert_ptr_null(strstr(r.out.p, "\xc2\x9b"));
+		run_free(&r);
+	}
+	/* Nor do an answer's words when it is refused. */
+	snprintf(line, sizeof(line),
+	    "larder baseline lag 1\033[2J --reason t "
+	    "--server http://127.0.0.1:%d",
+	    h.port);
+	r = run_line("", line);
+	ck_assert_int_eq(r.status, 2);
+	ck_assert_ptr_nonnull(strstr(r.err.p, "\"1\\u001b[2J\" is not"));
+	run_free(&r);
+	house_stop(&h);
+}
+END_TEST
+
 /* Its pages follow each other without a gap and end. */
 START_TEST(test_history_has_pages)
 {
@@ -763,6 +808,7 @@ suite(void)
 	tcase_add_test(t, test_concurrent_promotions);
 	tcase_add_test(t, test_a_dry_run_changes_nothing);
 	tcase_add_test(t, test_history_and_going_back);
+	tcase_add_test(t, test_a_reason_says_nothing_to_the_terminal);
 	tcase_add_test(t, test_history_has_pages);
 	tcase_add_test(t, test_a_promotion_that_fells_the_fleet_is_refused);
 	tcase_add_test(t, test_a_restart_changes_nothing);
