@@ -4,6 +4,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "server/cli/encoded.h"
 #include "server/cli/show.h"
 
 #include <ctype.h>
@@ -54,41 +55,15 @@ field_written(json_t *o, struct buf *text)
 
 /* --- finding out ------------------------------------------------------ */
 
-/* Line ends and blanks around and in a text: hexdumps are wrapped. */
-static struct buf
-without_blanks(struct span s)
-{
-	struct buf b = BUF_INIT;
-	size_t i, from = 0;
-
-	for (i = 0; i <= s.len; i++) {
-		if (i < s.len && !isspace(s.p[i]))
-			continue;
-		buf_add(&b, s.p + from, i - from);
-		from = i + 1;
-	}
-	return b;
-}
-
-/* The same bytes written as hex, base64 or percent-encoded. */
+/* The same bytes written as text. */
 static json_t *
 inspect_encoded(struct span s, unsigned depth, struct why *why)
 {
-	struct buf text = without_blanks(s), raw = BUF_INIT;
+	struct buf raw = BUF_INIT;
 	json_t *o = NULL;
-	bool ok;
 
-	ok = text.len > 0 && hex_read_buf(buf_view(&text), &raw) == ERR_OK;
-	if (!ok) {
-		raw.len = 0;
-		ok = text.len > 0 &&
-		     (base64_read(buf_view(&text), &raw) == ERR_OK ||
-			 (memchr(text.p, '%', text.len) != NULL &&
-			     pct_read(buf_view(&text), &raw) == ERR_OK));
-	}
-	if (ok && raw.len > 0)
+	if (encoded_read(s, &raw))
 		o = inspect_any(buf_view(&raw), depth, why);
-	buf_free(&text);
 	buf_free(&raw);
 	return o;
 }
@@ -155,7 +130,8 @@ cmd_inspect(struct cli *cli)
 
 	if (cli_read_file(cli->argv[0], FILE_MAX, &bytes, &why) != ERR_OK)
 		cli_fail(cli, "%s", why.text);
-	else if ((o = inspect_any(buf_view(&bytes), 3, &why)) != NULL)
+	else if ((o = inspect_any(buf_view(&bytes), ENCODED_DEPTH, &why)) !=
+		 NULL)
 		rc = add_signature(cli, buf_view(&bytes), o) ? show_tree(cli, o)
 							     : UNUSABLE;
 	else if (why.err != ERR_OK)

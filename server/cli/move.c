@@ -5,6 +5,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/cli/bundle.h"
+#include "server/cli/encoded.h"
 #include "server/cli/site.h"
 #include "server/cli/trustee.h"
 #include "upstream/fetch.h"
@@ -294,7 +295,7 @@ cmd_collateral(struct cli *cli)
 	struct why why = { 0 };
 	int rc = CLI_FAILED;
 
-	if (cli_read_file(cli->argv[0], QUOTE_MAX, &quote, &why) != ERR_OK) {
+	if (encoded_evidence(cli->argv[0], QUOTE_MAX, &quote, &why) != ERR_OK) {
 		cli_fail(cli, "%s", why.text);
 		goto out;
 	}
@@ -335,7 +336,8 @@ static const struct cli_opt export_opts[] = {
 const struct cli_command cli_move_commands[] = {
 	{ "collateral", "QUOTE", 1, 1, CLI_SERVER | CLI_OUT, NULL,
 	    "Get everything needed to verify a quote, as one JSON document",
-	    "QUOTE is a file with an SGX or TDX quote, - for standard input.\n",
+	    "QUOTE is a file with an SGX or TDX quote, binary or as hex or\n"
+	    "base64, - for standard input.\n",
 	    cmd_collateral },
 	{ "export", "", 0, 0, CLI_SERVER | CLI_TOKEN | CLI_OUT, export_opts,
 	    "Write all collateral as one document, or the list of platforms",

@@ -8,6 +8,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "config/config.h"
+#include "server/cli/encoded.h"
 #include "server/cli/material.h"
 #include "server/cli/show.h"
 
@@ -336,7 +337,7 @@ cmd_verify(struct cli *cli)
 	memset(&evidence, 0, sizeof(evidence));
 	if (!order_read(cli, &order))
 		goto out;
-	if (cli_read_file(cli->argv[0], EVIDENCE_LEN_MAX, &bytes, &why) !=
+	if (encoded_evidence(cli->argv[0], EVIDENCE_LEN_MAX, &bytes, &why) !=
 	    ERR_OK) {
 		cli_fail(cli, "%s", why.text);
 		goto out;
@@ -370,9 +371,9 @@ const struct cli_command cli_verify_commands[] = {
 	    "Judge a quote or report: exit 0 accepted, 1 rejected, 2 unusable",
 	    "FILE is an SGX or TDX quote, an SNP report (bare, with its\n"
 	    "certificate table, as the guest device gave it) or Azure's HCL\n"
-	    "report; - for standard input.  The verdict is made here: no\n"
-	    "server is believed, none is asked when a folder or file is "
-	    "given.\n",
+	    "report, binary or as hex or base64; - for standard input.  The\n"
+	    "verdict is made here: no server is believed, none is asked when\n"
+	    "a folder or file is given.\n",
 	    cmd_verify },
 	{ 0 },
 };

@@ -1,6 +1,7 @@
 /*
  * The operator's commands against a running larderd and a simulated Intel.
  */
+#include "config/base/enc.h"
 #include "config/base/must.h"
 #include "tests/kit/quote.h"
 #include "tests/kit/run.h"
@@ -355,6 +356,26 @@ END_TEST
 
 /* --- a quote ---------------------------------------------------------- */
 
+/* The same quote written as hex gives the same document. */
+static void
+collateral_by_text(const struct blob *quote, struct span want)
+{
+	struct buf hex = BUF_INIT, doc;
+	char line[400];
+	FILE *f = fopen(run_path("quote.hex"), "w");
+
+	buf_hex(&hex, blob_span(quote));
+	must(f != NULL && fwrite(hex.p, 1, hex.len, f) == hex.len);
+	must(fclose(f) == 0);
+	snprintf(line, sizeof(line), "larder collateral %s -o %s",
+	    run_path("quote.hex"), run_path("by-text"));
+	run_check(line, 0, NULL);
+	doc = run_slurp(run_path("by-text"));
+	ck_assert(span_eq(buf_view(&doc), want));
+	buf_free(&doc);
+	buf_free(&hex);
+}
+
 START_TEST(test_collateral_of_a_quote)
 {
 	struct kit_quote q = { .version = 3, .tee = TEE_SGX };
@@ -378,6 +399,7 @@ START_TEST(test_collateral_of_a_quote)
 	doc = run_slurp(run_path("collateral"));
 	ck_assert_ptr_nonnull(strstr(doc.p, "tcbInfo"));
 	ck_assert_ptr_nonnull(strstr(doc.p, "enclaveIdentity"));
+	collateral_by_text(quote, buf_view(&doc));
 	buf_free(&doc);
 	blob_unref(quote);
 }

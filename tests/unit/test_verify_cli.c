@@ -4,7 +4,9 @@
  */
 #include "config/base/blob.h"
 #include "config/base/clock.h"
+#include "config/base/enc.h"
 #include "config/base/must.h"
+#include "server/appraise/verify.h"
 #include "tests/kit/mutant.h"
 #include "tests/kit/run.h"
 #include "tests/kit/scase.h"
@@ -615,6 +617,173 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* --- evidence written as text ----------------------------------------- */
+
+typedef void (*write_fn)(struct span, struct buf *out);
+
+static void
+as_hex_lines(struct span s, struct buf *out)
+{
+	struct buf hex = BUF_INIT;
+	size_t i;
+
+	buf_hex(&hex, s);
+	for (i = 0; i < hex.len; i += 64) {
+		buf_add(out, hex.p + i, hex.len - i < 64 ? hex.len - i : 64);
+		buf_str(out, "\r\n");
+	}
+	buf_free(&hex);
+}
+
+static void
+as_base64(struct span s, struct buf *out)
+{
+	buf_base64(out, s);
+	buf_str(out, "\n");
+}
+
+static void
+as_base64url(struct span s, struct buf *out)
+{
+	buf_base64url(out, s);
+}
+
+static void
+as_percent(struct span s, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++)
+		buf_printf(out, "%%%02x", s.p[i]);
+}
+
+static void
+as_hex_in_base64(struct span s, struct buf *out)
+{
+	struct buf hex = BUF_INIT;
+
+	buf_hex(&hex, s);
+	buf_base64(out, buf_view(&hex));
+	buf_free(&hex);
+}
+
+static const write_fn writers[] = { as_hex_lines, as_base64, as_base64url,
+	as_percent, as_hex_in_base64 };
+
+/* This evidence in "dir", in each way: the verdict of the bytes. */
+static void
+judged_alike(struct span s, const char *options, int want)
+{
+	struct buf text = BUF_INIT;
+	json_t *raw, *v;
+	char args[1024];
+	int status;
+	size_t i;
+
+	snprintf(args, sizeof(args), "%s/evidence %s", dir, options);
+	spill("evidence", s);
+	raw = verify(args, &status);
+	ck_assert_int_eq(status, want);
+	for (i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {
+		text.len = 0;
+		writers[i](s, &text);
+		spill("evidence", buf_view(&text));
+		v = verify(args, &status);
+		ck_assert_msg(status == want && json_equal(raw, v),
+		    "way %zu: %d %s", i, status, first_reason(v));
+		json_decref(v);
+	}
+	buf_free(&text);
+	json_decref(raw);
+}
+
+START_TEST(test_text_forms_of_quotes_are_judged)
+{
+	char options[600];
+	struct blob *b, *twin;
+
+	dir_make("text");
+	snprintf(options, sizeof(options), "--collateral %s/" SET " --at " AT,
+	    vectors_dir());
+	b = vector_read(QUOTE);
+	judged_alike(blob_span(b), options, 0);
+	/* One bit of the body, and the vendor's own mark. */
+	twin = blob_from(blob_span(b));
+	twin->data[100] ^= 1;
+	judged_alike(blob_span(twin), options, 1);
+	twin->data[13] ^= 1;
+	judged_alike(blob_span(twin), options, 1);
+	blob_unref(twin);
+	twin = blob_new(b->data, b->len - 1);
+	judged_alike(blob_span(twin), options, 1);
+	blob_unref(twin);
+	blob_unref(b);
+}
+END_TEST
+
+START_TEST(test_text_forms_of_reports_are_judged)
+{
+	char options[600];
+	struct scase c;
+
+	dir_make("text");
+	scase_load("hcl-milan-v3", &c);
+	spill("vcek.der", blob_span(c.vek));
+	spill("chain.pem", blob_span(c.chain));
+	snprintf(options, sizeof(options), "--collateral %s --at %lld", dir,
+	    (long long)c.at);
+	judged_alike(blob_span(c.report), options, 0);
+	judged_alike(blob_span(c.hcl), options, 0);
+	c.report->data[0x60] ^= 1;
+	judged_alike(blob_span(c.report), options, 1);
+	scase_fini(&c);
+}
+END_TEST
+
+/* It has a report's length, and so it is one: hex digits or not. */
+START_TEST(test_what_is_evidence_is_never_decoded)
+{
+	char args[600], digits[1184];
+	json_t *v;
+	int status;
+
+	dir_make("raw");
+	memset(digits, '0', sizeof(digits));
+	spill("evidence", span_of(digits, sizeof(digits)));
+	snprintf(args, sizeof(args),
+	    "%s/evidence --collateral %s/" SET " --at " AT, dir, vectors_dir());
+	v = verify(args, &status);
+	ck_assert_int_eq(status, 1);
+	ck_assert_str_eq(first_reason(v), "SNP_ERR_REPORT_VERSION");
+	json_decref(v);
+}
+END_TEST
+
+/* What is left when the text is taken off is no longer than raw evidence. */
+START_TEST(test_text_of_too_much_is_unusable)
+{
+	static unsigned char much[EVIDENCE_LEN_MAX + 1];
+	struct buf text = BUF_INIT;
+	char args[600];
+	json_t *v;
+	int status;
+
+	dir_make("much");
+	memset(much, 1, sizeof(much));
+	as_base64(span_of(much, sizeof(much)), &text);
+	spill("evidence", buf_view(&text));
+	snprintf(args, sizeof(args), "%s/evidence --collateral %s", dir, dir);
+	v = verify(args, &status);
+	ck_assert_msg(status == 2 && v == NULL, "%d", status);
+	spill("evidence", span_of(much, sizeof(much)));
+	v = verify(args, &status);
+	ck_assert_msg(status == 2 && v == NULL, "%d", status);
+	buf_free(&text);
+}
+END_TEST
+
+/* --- what cannot be judged -------------------------------------------- */
+
 static void
 unusable(const char *args)
 {
@@ -772,12 +941,16 @@ main(void)
 		tcase_add_test(tc, test_options);
 		tcase_add_test(tc, test_what_cannot_be_judged_is_2);
 		tcase_add_loop_test(tc, test_missing_pieces_are_named, 0, 7);
+		tcase_add_test(tc, test_text_forms_of_quotes_are_judged);
+		tcase_add_test(tc, test_text_forms_of_reports_are_judged);
+		tcase_add_test(tc, test_what_is_evidence_is_never_decoded);
 		tcase_add_loop_test(tc, test_broken_wrappings_are_judged, 0, 5);
 		suite_add_tcase(s, tc);
 	} else {
-		vectors_skipped(27);
+		vectors_skipped(30);
 	}
 	tcase_add_test(own, test_garbage_is_rejected);
+	tcase_add_test(own, test_text_of_too_much_is_unusable);
 	suite_add_tcase(s, own);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
