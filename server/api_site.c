@@ -4,11 +4,12 @@
  *
  * Certificates pass the gate as an upload's do.  A page is taken whole; if
  * it is refused, platform by platform, so that one that has been revoked
- * since does not keep the others out.
+ * since, or is held newer, does not keep the others out.
  */
 #include "server/api.h"
 #include "server/import.h"
 
+#include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/base/must.h"
 
@@ -137,6 +138,35 @@ site_registered_cb(void *arg, enum err e, const struct why *why, bool cached)
 	site_registered(obj_cast(arg, SITE_MAGIC), e, why);
 }
 
+static bool
+forced(const struct site_import *s)
+{
+	return param_flag(req_query(s->req, "force"));
+}
+
+/* 0 in what was made before there were times: older than any that is known. */
+static time_t
+said_at(const json_t *o)
+{
+	const char *text = member(o, "registered_at");
+	time_t at = 0;
+
+	return text != NULL && time_read(span_str(text), &at) == ERR_OK ? at
+									: 0;
+}
+
+static void
+site_register(struct site_import *s, const struct platform_ask *ask)
+{
+	const json_t *o = json_array_get(s->registrations, s->at);
+
+	if (forced(s))
+		storage_register(site_storage(s), ask, site_registered_cb, s);
+	else
+		storage_site_register(site_storage(s), ask, said_at(o),
+		    site_registered_cb, s);
+}
+
 static void
 site_registrations(struct site_import *s)
 {
@@ -155,7 +185,7 @@ site_registrations(struct site_import *s)
 	e = param_platform(blob_span(json), &ask, &ppid, &why);
 	blob_unref(json);
 	if (e == ERR_OK)
-		storage_register(site_storage(s), &ask, site_registered_cb, s);
+		site_register(s, &ask);
 	ask_fini(&ask);
 	if (e != ERR_OK)
 		site_registered(s, e, &why);
@@ -203,8 +233,7 @@ page_of_one(const struct site_import *s, json_t *certs)
 static void
 site_upload(struct site_import *s, struct blob *json, store_done_fn fn)
 {
-	storage_upload(site_storage(s), json, 4,
-	    param_flag(req_query(s->req, "force")), fn, s);
+	storage_site_put(site_storage(s), json, forced(s), fn, s);
 }
 
 static void
@@ -232,7 +261,7 @@ site_page_cb(void *arg, enum err e, const struct why *why)
 	json_t *o;
 	size_t i;
 
-	if (e == ERR_PARAM || e == ERR_INTEGRITY) {
+	if (e == ERR_PARAM || e == ERR_INTEGRITY || e == ERR_OLDER) {
 		site_platform(s);
 		return;
 	}

@@ -25,7 +25,7 @@ import_result(struct import_list *l, const char *key, enum err e,
 
 	must(o != NULL);
 	if (e != ERR_OK) {
-		l->n_failed++;
+		l->n_failed += e != ERR_OLDER;
 		json_object_set_new(o, "why",
 		    json_string(why == NULL ? "" : why->text));
 	}

@@ -1,6 +1,8 @@
 /*
  * What became of each thing that POST /v1/import was given:
  * [{"key":"...","reason":"ok"},{"key":"...","reason":"...","why":"..."}].
+ * What stays out because something newer is held is named, and no failure: a
+ * bundle may be imported twice.
  * One worker's loop.  Private to server/.
  */
 #ifndef SERVER_IMPORT_H

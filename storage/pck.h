@@ -18,7 +18,13 @@ struct prow {
 	time_t fetched_at, last_seen;
 	int64_t na_count, na_wait_s;
 	time_t na_recheck_at; /* 0: no need */
+	time_t said_at;       /* the manifest, by the platform; 0: not known */
 };
+/*
+ * Is what is of "at" to be kept out by what is held?  Of two of the same
+ * second nobody knows; a time of 0 is not known and is older than any.
+ */
+bool said_before(time_t at, time_t held);
 /* ERR_UNKNOWN_PLATFORM: no such row, and *out is empty but for its id. */
 enum err prow_get(struct storage *, const struct platform_id *,
     struct prow *out, struct why *) MUST_CHECK;

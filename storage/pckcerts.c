@@ -117,10 +117,15 @@ pckcerts_row(const struct platform_ask *ask, const struct prow *old,
 		.certs = pck_set_pack(h->set),
 		.chain = blob_ref(h->chain),
 		.fetched_at = now,
-		.last_seen = now,
+		.last_seen = clock_now(),
+		.said_at = old->said_at,
 		.na_count = (int64_t)h->set->n_na,
 	};
 
+	if (ask->manifest != NULL &&
+	    (old->manifest == NULL ||
+		!span_eq(blob_span(ask->manifest), blob_span(old->manifest))))
+		p.said_at = now;
 	hex_upper(span_of(h->set->fmspc, sizeof(h->set->fmspc)), p.fmspc);
 	if (p.na_count != 0) {
 		p.na_wait_s = na_wait(old);
@@ -160,7 +165,8 @@ row_write(struct storage *st, struct prow *p, const struct pck_set *set,
 		     db_hash(ppid, 32), db_int(how->on_demand),
 		     db_int(p->fetched_at), db_int(p->na_count),
 		     db_int(p->na_wait_s), db_int(p->na_recheck_at),
-		     db_int(p->last_seen), db_text(set->certs[0].tcbm)),
+		     db_int(p->last_seen), db_text(set->certs[0].tcbm),
+		     db_int(p->said_at)),
 		 id_row, &p->row, why)) != ERR_OK)
 		return e;
 	fleet_touch(st, ppid);
@@ -275,6 +281,7 @@ na_queue(struct storage *st, const struct prow *p,
 			.state = REG_NOT_AVAILABLE,
 			.enc_ppid = ask->enc_ppid,
 			.manifest = ask->manifest,
+			.said_at = p->said_at,
 		};
 		memcpy(r.cpu_svn, t.cpu_svn, sizeof(r.cpu_svn));
 		memcpy(r.pce_svn, t.pce_svn, sizeof(r.pce_svn));
@@ -321,17 +328,24 @@ na_write(struct storage *st, const struct prow *p,
 /* --- writing ---------------------------------------------------------- */
 
 /* A platform somebody registered, with a token, is not subject to the cap on
- * those that anybody can make up. */
+ * those that anybody can make up.  What waited says when it was said. */
 static enum err
-is_on_demand(struct storage *st, const struct platform_ask *ask, bool *out,
-    struct why *why)
+is_on_demand(struct storage *st, const struct platform_ask *ask, struct prow *p,
+    bool *out, struct why *why)
 {
 	struct reg_rows rows = { NULL, 0 };
 	enum err e;
+	size_t i;
 
 	if ((e = reg_rows_get(st, &ask->id, &rows, why)) != ERR_OK)
 		return e;
 	*out = rows.n == 0 && ask->manifest == NULL;
+	for (i = 0; i < rows.n; i++)
+		if (!rows.v[i].na && ask->manifest != NULL &&
+		    rows.v[i].manifest != NULL &&
+		    span_eq(blob_span(rows.v[i].manifest),
+			blob_span(ask->manifest)))
+			p->said_at = rows.v[i].said_at;
 	reg_rows_free(&rows);
 	return ERR_OK;
 }
@@ -410,7 +424,7 @@ certs_keep(struct storage *st, const struct certs_job *c, struct prow *p,
 	};
 	struct why why = { 0 };
 
-	if (is_on_demand(st, &c->ask, &how.on_demand, &why) != ERR_OK ||
+	if (is_on_demand(st, &c->ask, p, &how.on_demand, &why) != ERR_OK ||
 	    pckcerts_write(st, p, h, &c->ask, &how, &why) != ERR_OK)
 		log_event(LOG_WARN, "platform-not-kept", "platform",
 		    log_id(span_str(p->id.qe_id)).s, "text", why.text, NULL);

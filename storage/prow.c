@@ -33,6 +33,7 @@ prow_row(void *arg, const struct db_val *col)
 	p->na_wait_s = col[9].i;
 	p->na_recheck_at = col[10].i;
 	p->last_seen = col[11].i;
+	p->said_at = col[12].i;
 	return false;
 }
 
@@ -54,6 +55,12 @@ prow_get(struct storage *st, const struct platform_id *id, struct prow *out,
 		return why_set(why, ERR_UNKNOWN_PLATFORM,
 		    "caching-and-selection 2", "the platform is not known");
 	return ERR_OK;
+}
+
+bool
+said_before(time_t at, time_t held)
+{
+	return held != 0 && at <= held;
 }
 
 void

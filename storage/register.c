@@ -47,6 +47,7 @@ reg_rows_row(void *arg, const struct db_val *col)
 		.state = state_of(col[6].i),
 		.created_at = col[7].i,
 		.changed_at = col[8].i,
+		.said_at = col[9].i,
 	};
 	db_col_text(&col[1], r->cpu_svn, sizeof(r->cpu_svn));
 	db_col_text(&col[2], r->pce_svn, sizeof(r->pce_svn));
@@ -120,7 +121,7 @@ reg_put(struct storage *st, const struct platform_id *id,
 		     db_text(r->cpu_svn), db_text(r->pce_svn),
 		     db_bytes(blob_span(r->enc_ppid)),
 		     db_bytes(blob_span(r->manifest)), db_int(r->na),
-		     db_int(r->state), db_int(clock_now())),
+		     db_int(r->state), db_int(r->said_at), db_int(clock_now())),
 		 why)) != ERR_OK)
 		return e;
 	if (was != -1)
@@ -176,7 +177,7 @@ ask_drop(struct platform_ask *a)
 	a->enc_ppid = a->manifest = NULL;
 }
 
-/* The key of an ask's row: with a manifest the raw TCB is put aside
+/* The row of an ask; of its key: with a manifest the raw TCB is put aside
  * (caching-and-selection 5). */
 static struct reg_row
 ask_row(const struct platform_ask *a)
@@ -200,6 +201,8 @@ ask_row(const struct platform_ask *a)
 struct reg_job {
 	struct job job;
 	struct platform_ask ask;
+	bool site;      /* of another one's page: */
+	time_t said_at; /* what was said there then */
 	bool cached;
 	store_reg_fn fn;
 };
@@ -246,11 +249,69 @@ out:
 	return e;
 }
 
+static bool
+blob_other(const struct blob *a, const struct blob *b)
+{
+	return a != NULL && b != NULL && !blob_same(a, b);
+}
+
+/*
+ * What a page of a site would put in the place of something newer:
+ * ERR_OLDER.  *there: the queue has the same already.
+ */
+static enum err
+reg_is_newer(struct storage *st, const struct reg_job *r,
+    const struct reg_row *row, bool *there, struct why *why)
+{
+	const struct platform_id *id = &r->ask.id;
+	struct reg_rows rows = { NULL, 0 };
+	struct prow p = { 0 };
+	bool older;
+	enum err e;
+	size_t i;
+
+	*there = false;
+	if ((e = prow_get(st, id, &p, why)) != ERR_OK &&
+	    e != ERR_UNKNOWN_PLATFORM)
+		return e;
+	older = blob_other(row->manifest, p.manifest) &&
+		said_before(r->said_at, p.said_at);
+	prow_fini(&p);
+	if ((e = reg_rows_get(st, id, &rows, why)) != ERR_OK)
+		return e;
+	for (i = 0; i < rows.n; i++) {
+		if (rows.v[i].na ||
+		    strcmp(rows.v[i].cpu_svn, row->cpu_svn) != 0 ||
+		    strcmp(rows.v[i].pce_svn, row->pce_svn) != 0)
+			continue;
+		if (blob_other(row->manifest, rows.v[i].manifest))
+			older |= said_before(r->said_at, rows.v[i].said_at);
+		else
+			*there = r->said_at <= rows.v[i].said_at;
+	}
+	reg_rows_free(&rows);
+	return older ? why_set(why, ERR_OLDER, "larder(1)",
+			   "what is held of the platform is newer")
+		     : ERR_OK;
+}
+
+static enum err
+reg_queue(struct storage *st, struct reg_job *r, struct why *why)
+{
+	struct reg_row row = ask_row(&r->ask);
+	bool there = false;
+	enum err e;
+
+	row.said_at = r->site ? r->said_at : clock_now();
+	if (r->site && (e = reg_is_newer(st, r, &row, &there, why)) != ERR_OK)
+		return e;
+	return there ? ERR_OK : reg_put(st, &r->ask.id, &row, why);
+}
+
 static void
 reg_work(struct job *j)
 {
 	struct reg_job *r = msg_of(j, struct reg_job, job);
-	struct reg_row row;
 	enum err e;
 
 	if (r->ask.manifest == NULL && !r->ask.has_tcb) {
@@ -263,9 +324,7 @@ reg_work(struct job *j)
 		job_fail(j, e);
 		return;
 	}
-	row = ask_row(&r->ask);
-	if (!r->cached &&
-	    (e = reg_put(j->st, &r->ask.id, &row, &j->why)) != ERR_OK) {
+	if (!r->cached && (e = reg_queue(j->st, r, &j->why)) != ERR_OK) {
 		job_fail(j, e);
 		return;
 	}
@@ -286,15 +345,31 @@ reg_fini(struct job *j)
 	ask_drop(&msg_of(j, struct reg_job, job)->ask);
 }
 
+static void
+reg_start(struct storage *st, struct reg_job *r, const struct platform_ask *ask,
+    store_reg_fn fn, void *arg)
+{
+	r->ask = ask_copy(ask);
+	r->fn = fn;
+	job_start(&r->job, st, reg_work, reg_answer, reg_fini, arg);
+}
+
 void
 storage_register(struct storage *st, const struct platform_ask *ask,
     store_reg_fn fn, void *arg)
 {
+	reg_start(st, xcalloc(1, sizeof(struct reg_job)), ask, fn, arg);
+}
+
+void
+storage_site_register(struct storage *st, const struct platform_ask *ask,
+    time_t said_at, store_reg_fn fn, void *arg)
+{
 	struct reg_job *r = xcalloc(1, sizeof(*r));
 
-	r->ask = ask_copy(ask);
-	r->fn = fn;
-	job_start(&r->job, st, reg_work, reg_answer, reg_fini, arg);
+	r->site = true;
+	r->said_at = said_at < clock_now() ? said_at : clock_now();
+	reg_start(st, r, ask, fn, arg);
 }
 
 /* --- done ------------------------------------------------------------- */
@@ -364,9 +439,19 @@ struct ask_job {
 	store_ask_fn fn;
 };
 
+static void
+ask_take(struct platform_ask *a, struct blob *manifest, struct blob *enc_ppid)
+{
+	if (a->manifest == NULL)
+		a->manifest = blob_ref(manifest);
+	if (a->enc_ppid == NULL)
+		a->enc_ppid = blob_ref(enc_ppid);
+}
+
 /*
  * From the row of the platform, and from what waits in the queue: a manifest
- * there is newer than the one that was fetched with.
+ * there is newer than the one that was fetched with, but for those of what
+ * was not available, which were fetched with before.
  */
 static enum err
 ask_complete(struct storage *st, struct platform_ask *a, struct why *why)
@@ -384,16 +469,12 @@ ask_complete(struct storage *st, struct platform_ask *a, struct why *why)
 		e = known;
 		goto out;
 	}
-	for (i = 0; i < rows.n; i++) { /* the latest first */
-		if (a->manifest == NULL)
-			a->manifest = blob_ref(rows.v[i].manifest);
-		if (a->enc_ppid == NULL)
-			a->enc_ppid = blob_ref(rows.v[i].enc_ppid);
-	}
-	if (a->manifest == NULL)
-		a->manifest = blob_ref(p.manifest);
-	if (a->enc_ppid == NULL)
-		a->enc_ppid = blob_ref(p.enc_ppid);
+	for (i = 0; i < rows.n; i++) /* the latest first */
+		if (!rows.v[i].na)
+			ask_take(a, rows.v[i].manifest, rows.v[i].enc_ppid);
+	ask_take(a, p.manifest, p.enc_ppid);
+	for (i = 0; i < rows.n; i++)
+		ask_take(a, rows.v[i].manifest, rows.v[i].enc_ppid);
 	*why = (struct why){ 0 };
 out:
 	reg_rows_free(&rows);

@@ -22,6 +22,7 @@ struct reg_row {
 	bool na; /* queued because PCS had no certificate for this TCB */
 	enum reg_state state;
 	time_t created_at, changed_at;
+	time_t said_at; /* by the platform; 0: not known */
 };
 
 /* Live rows of a platform, the latest first; reg_rows_free. */
@@ -33,7 +34,7 @@ enum err reg_rows_get(struct storage *, const struct platform_id *,
     struct reg_rows *out, struct why *) MUST_CHECK;
 void reg_rows_free(struct reg_rows *);
 
-/* Put or replace the row with this key. */
+/* Put or replace the row with this key; created_at and changed_at are now. */
 enum err reg_put(struct storage *, const struct platform_id *,
     const struct reg_row *, struct why *) MUST_CHECK;
 enum err reg_end(struct storage *, const struct reg_row *,

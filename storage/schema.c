@@ -167,5 +167,16 @@
 #define SCHEMA_SINCE                                                           \
 	"ALTER TABLE attempt ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
 
+/* When a platform said what it is: handing that out, or fetching with it once
+ * more, does not make it newer. */
+#define SCHEMA_SAID                                                            \
+	"ALTER TABLE registration"                                             \
+	"  ADD COLUMN said_at INTEGER NOT NULL DEFAULT 0;"                     \
+	"UPDATE registration SET said_at = changed_at;"                        \
+	"ALTER TABLE platform"                                                 \
+	"  ADD COLUMN said_at INTEGER NOT NULL DEFAULT 0;"                     \
+	"UPDATE platform SET said_at = fetched_at"                             \
+	"  WHERE manifest IS NOT NULL;"
+
 const char *const sqlite_schema[] = { SCHEMA_1, SCHEMA_FLEET, SCHEMA_VEK,
-	SCHEMA_BASELINE, SCHEMA_BOUND, SCHEMA_SINCE, NULL };
+	SCHEMA_BASELINE, SCHEMA_BOUND, SCHEMA_SINCE, SCHEMA_SAID, NULL };

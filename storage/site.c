@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "storage/pck.h"
+#include "storage/status.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -49,6 +50,13 @@ set_hex(json_t *o, const char *name, const struct blob *bytes)
 	buf_free(&hex);
 }
 
+/* 0, not known, is null. */
+static void
+set_time(json_t *o, const char *name, time_t at)
+{
+	must(json_object_set_new(o, name, json_time(at)) == 0);
+}
+
 static void
 append(json_t *list, json_t *o)
 {
@@ -76,6 +84,8 @@ platform_row(void *arg, const struct db_val *col)
 	p->enc_ppid = col_blob(&col[4]);
 	p->certs = col_blob(&col[5]);
 	p->chain = col_blob(&col[6]);
+	p->fetched_at = col[7].i;
+	p->said_at = col[8].i;
 	return s->n < PLATFORM_PAGE;
 }
 
@@ -141,6 +151,8 @@ row_json(const struct prow *p, const struct raw_tcb *tcb, bool whole)
 	set_text(o, "pce_svn", span_str(t.pce_svn));
 	set_hex(o, "enc_ppid", whole ? p->enc_ppid : NULL);
 	set_hex(o, "platform_manifest", whole ? p->manifest : NULL);
+	if (whole)
+		set_time(o, "registered_at", p->said_at);
 	return o;
 }
 
@@ -160,6 +172,8 @@ held_add(struct site_job *s, const struct prow *p, const struct held_set *h,
 	o = id_json(&p->id);
 	set_hex(o, "enc_ppid", p->enc_ppid);
 	set_hex(o, "platform_manifest", p->manifest);
+	set_time(o, "fetched_at", p->fetched_at);
+	set_time(o, "registered_at", p->said_at);
 	must(json_object_set_new(o, "certs", certs_json(h->set)) == 0);
 	append(s->certs, o);
 	for (i = 0; i < n; i++)
@@ -269,6 +283,7 @@ registration_row(void *arg, const struct db_val *col)
 	bytes = col_blob(&col[6]);
 	set_hex(o, "platform_manifest", bytes);
 	blob_unref(bytes);
+	set_time(o, "registered_at", col[7].i);
 	append(s->rows, o);
 	return true;
 }

@@ -19,7 +19,7 @@
 /* "lard": tells our files from other SQLite databases. */
 #define APPLICATION_ID 0x6c617264
 
-#define PARAM_MAX      16
+#define PARAM_MAX      20
 #define COLUMN_MAX     16
 
 struct db {

@@ -464,6 +464,10 @@ typedef void (
     *store_reg_fn)(void *arg, enum err, const struct why *, bool cached);
 void storage_register(struct storage *, const struct platform_ask *,
     store_reg_fn, void *arg);
+/* The same out of another site's page, said there at "said_at" (0: not known):
+ * ERR_OLDER when what is held was said later, or in that very second. */
+void storage_site_register(struct storage *, const struct platform_ask *,
+    time_t said_at, store_reg_fn, void *arg);
 void storage_reg_done(struct storage *, const struct platform_ask *);
 /* GET platforms: source "reg", "reg_na" or "[F1,F2]"; the JSON array and its
  * count.  Without peek, queue rows are marked handed out.  At most 64 MB of
@@ -481,6 +485,14 @@ void storage_platforms(struct storage *, const char *source, bool peek,
  */
 void storage_upload(struct storage *, struct blob *json, unsigned api,
     bool force, store_done_fn, void *arg);
+/*
+ * A page of platforms of storage_site(), the same way (version 4).  When each
+ * was fetched and registered goes before the time of day: without "force",
+ * ERR_OLDER when one would go back to a manifest or certificates from before
+ * those that are held, or from the very second.
+ */
+void storage_site_put(struct storage *, struct blob *json, bool force,
+    store_done_fn, void *arg);
 
 /* Appraisal policies (pccs-api 6.13, 6.7). The put gives the id as text. */
 void storage_policy_put(struct storage *, struct blob *json, store_text_fn,

@@ -1,5 +1,6 @@
 #include "storage/upload.h"
 
+#include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
 
@@ -201,6 +202,22 @@ check_cert(const struct reader *r, const json_t *el)
 	return ERR_OK;
 }
 
+/* Not in what Intel's tools make; in a site's page, but for old ones. */
+static enum err
+get_time(const struct reader *r, const json_t *obj, const char *name,
+    time_t *out)
+{
+	const char *text;
+	enum err e;
+
+	*out = 0;
+	if ((e = get_text(r, obj, name, &text)) != ERR_OK || text == NULL)
+		return e;
+	return time_read(span_str(text), out) == ERR_OK
+		   ? ERR_OK
+		   : bad(r, name, "is not a time");
+}
+
 static enum err
 read_certs_one(const struct reader *r, const json_t *el)
 {
@@ -217,6 +234,8 @@ read_certs_one(const struct reader *r, const json_t *el)
 	    (e = get_ppid(r, el, &c->enc_ppid)) != ERR_OK ||
 	    (e = get_hex(r, el, "platform_manifest", 0, MANIFEST_MAX,
 		 &c->manifest)) != ERR_OK ||
+	    (e = get_time(r, el, "fetched_at", &c->fetched_at)) != ERR_OK ||
+	    (e = get_time(r, el, "registered_at", &c->said_at)) != ERR_OK ||
 	    (e = get_array(r, el, "certs", &list)) != ERR_OK)
 		return e;
 	json_array_foreach(list, i,

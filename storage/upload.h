@@ -20,6 +20,8 @@ struct upload_certs {
 	struct platform_id id;
 	struct blob *enc_ppid, *manifest; /* or NULL */
 	struct blob *body; /* {"certs":[...]}, as pck_set_read() takes it */
+	/* Of a site's page: the certificates, the manifest; 0: not known. */
+	time_t fetched_at, said_at;
 };
 
 /* One piece of verification collateral, as received. */

@@ -28,6 +28,7 @@ struct upload_job {
 	struct job job;
 	struct blob *json;
 	unsigned api;
+	bool site; /* its times count */
 	bool force;
 	store_done_fn fn;
 
@@ -336,6 +337,74 @@ choice_check(struct upload_job *u, const struct taken_certs *t)
 	return ERR_OK;
 }
 
+/* --- what is older (a site's page) ------------------------------------ */
+
+static bool
+blob_other(const struct blob *a, const struct blob *b)
+{
+	return a != NULL && b != NULL && !span_eq(blob_span(a), blob_span(b));
+}
+
+/* With one manifest the certificates' own time decides, with another one
+ * when it was registered: Intel gives an old one certificates today. */
+static bool
+is_older(const struct taken_certs *t, const struct prow *held)
+{
+	struct blob *certs;
+	bool other;
+
+	if (blob_other(t->from->manifest, held->manifest))
+		return said_before(t->from->said_at, held->said_at);
+	certs = pck_set_pack(t->held.set);
+	other = blob_other(certs, held->certs);
+	blob_unref(certs);
+	return other && said_before(t->from->fetched_at, held->fetched_at);
+}
+
+static enum err
+newer_check(struct upload_job *u, const struct taken_certs *t)
+{
+	struct prow held = { 0 };
+	bool older;
+	enum err e;
+
+	if (!u->site || u->force)
+		return ERR_OK;
+	e = prow_get(u->job.st, &t->from->id, &held, &u->job.why);
+	if (e != ERR_OK && e != ERR_UNKNOWN_PLATFORM)
+		return e;
+	u->job.why = (struct why){ 0 };
+	older = e == ERR_OK && is_older(t, &held);
+	prow_fini(&held);
+	return older ? why_set(&u->job.why, ERR_OLDER, "larder(1)",
+			   "what is held of the platform is newer")
+		     : ERR_OK;
+}
+
+static time_t
+not_after_now(time_t at)
+{
+	return at < clock_now() ? at : clock_now();
+}
+
+/* The row as it will be, with the times of where it comes from. */
+static struct prow
+row_of(const struct upload_job *u, const struct taken_certs *t,
+    const struct platform_ask *ask, const struct prow *old)
+{
+	time_t at = u->site ? not_after_now(t->from->fetched_at) : clock_now();
+	bool other =
+	    old->manifest == NULL || blob_other(ask->manifest, old->manifest);
+	struct prow p;
+
+	if (!other && !u->force && at < old->fetched_at)
+		at = old->fetched_at; /* the same, and asked for again since */
+	p = pckcerts_row(ask, old, &t->held, at);
+	if (u->site && other && ask->manifest != NULL)
+		p.said_at = not_after_now(t->from->said_at);
+	return p;
+}
+
 static enum err
 all_certs_check(struct upload_job *u)
 {
@@ -360,7 +429,8 @@ all_certs_check(struct upload_job *u)
 		u->job.why = (struct why){ 0 };
 		t->from = c;
 		u->n_certs++;
-		if ((e = choice_check(u, t)) != ERR_OK)
+		if ((e = choice_check(u, t)) != ERR_OK ||
+		    (e = newer_check(u, t)) != ERR_OK)
 			return e;
 	}
 	return ERR_OK;
@@ -412,6 +482,17 @@ rows_write(struct upload_job *u, const struct taken_certs *t, int64_t row,
 	return ERR_OK;
 }
 
+/* Registered anew since the page was made: that goes on waiting. */
+static bool
+is_since(const struct upload_job *u, const struct taken_certs *t,
+    const struct reg_row *r)
+{
+	return u->site && !u->force && r->manifest != NULL &&
+	       (t->from->manifest == NULL ||
+		   blob_other(t->from->manifest, r->manifest)) &&
+	       said_before(t->from->said_at, r->said_at);
+}
+
 /* The registrations that this platform's arrival answers. */
 static enum err
 queue_write(struct upload_job *u, const struct taken_certs *t, int64_t row,
@@ -427,8 +508,9 @@ queue_write(struct upload_job *u, const struct taken_certs *t, int64_t row,
 	    ERR_OK)
 		return e;
 	for (i = 0; i < rows.n && e == ERR_OK; i++) {
-		if (rows.v[i].na)
-			continue; /* pckcerts_write() has seen to those */
+		/* pckcerts_write() has seen to what is not available. */
+		if (rows.v[i].na || is_since(u, t, &rows.v[i]))
+			continue;
 		cpu = db_text(rows.v[i].cpu_svn);
 		pce = db_text(rows.v[i].pce_svn);
 		if (rows.v[i].cpu_svn[0] != '\0' &&
@@ -455,7 +537,7 @@ certs_write(struct upload_job *u, const struct taken_certs *t)
 	if (e != ERR_OK && e != ERR_UNKNOWN_PLATFORM)
 		return e;
 	how.is_new = e == ERR_UNKNOWN_PLATFORM;
-	p = pckcerts_row(&ask, &old, &t->held, clock_now());
+	p = row_of(u, t, &ask, &old);
 	if ((e = pckcerts_write(st, &p, &t->held, &ask, &how, &u->job.why)) ==
 		ERR_OK &&
 	    (e = rows_write(u, t, p.row, how.info)) == ERR_OK)
@@ -585,17 +667,33 @@ upload_job_fini(struct job *j)
 	blob_unref(u->json);
 }
 
-void
-storage_upload(struct storage *st, struct blob *json, unsigned api, bool force,
+static void
+upload_start(struct storage *st, struct upload_job how, struct blob *json,
     store_done_fn fn, void *arg)
 {
 	struct upload_job *u = xcalloc(1, sizeof(*u));
 
-	must(api == 3 || api == 4);
+	*u = how;
 	u->json = blob_ref(json);
-	u->api = api;
-	u->force = force;
 	u->fn = fn;
 	job_start(&u->job, st, upload_work, upload_answer, upload_job_fini,
 	    arg);
+}
+
+void
+storage_upload(struct storage *st, struct blob *json, unsigned api, bool force,
+    store_done_fn fn, void *arg)
+{
+	must(api == 3 || api == 4);
+	upload_start(st, (struct upload_job){ .api = api, .force = force },
+	    json, fn, arg);
+}
+
+void
+storage_site_put(struct storage *st, struct blob *json, bool force,
+    store_done_fn fn, void *arg)
+{
+	upload_start(st,
+	    (struct upload_job){ .api = 4, .site = true, .force = force }, json,
+	    fn, arg);
 }

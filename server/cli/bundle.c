@@ -31,6 +31,24 @@ member(const json_t *row, const char *name)
 	return json_string_value(json_object_get(row, name));
 }
 
+/* What became of one. */
+static void
+bundle_row(struct bundle *b, const char *key, const char *reason,
+    const char *why)
+{
+	if (strcmp(reason, "ok") == 0) {
+		b->taken++;
+		return;
+	}
+	if (strcmp(reason, err_token(ERR_OLDER)) == 0) {
+		b->older++;
+		fprintf(stderr, "larder: %s: %s: left out, %s (%s)\n", b->path,
+		    key, why, reason);
+		return;
+	}
+	b->rc = cli_fail(b->cli, "%s: %s: %s (%s)", b->path, key, why, reason);
+}
+
 /* The answer names each object; so does a refusal's. */
 static bool
 bundle_answer(struct bundle *b, const struct http_answer *a)
@@ -50,13 +68,9 @@ bundle_answer(struct bundle *b, const struct http_answer *a)
 		key = member(row, "key");
 		reason = member(row, "reason");
 		why = member(row, "why");
-		if (key == NULL || reason == NULL)
-			continue;
-		if (strcmp(reason, "ok") == 0)
-			b->taken++;
-		else
-			b->rc = cli_fail(b->cli, "%s: %s: %s (%s)", b->path,
-			    key, why == NULL ? "refused" : why, reason);
+		if (key != NULL && reason != NULL)
+			bundle_row(b, key, reason,
+			    why == NULL ? "refused" : why);
 	}
 	json_decref(list);
 	return told;

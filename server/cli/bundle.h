@@ -15,6 +15,7 @@ struct bundle {
 	const char *path; /* what the objects came from, for messages */
 	json_t *objects;  /* not sent yet */
 	size_t taken;
+	size_t older; /* left out and named: something newer is held */
 	int rc; /* CLI_OK, or what failed was printed */
 };
 

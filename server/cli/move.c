@@ -310,7 +310,8 @@ out:
 }
 
 static const struct cli_opt import_opts[] = {
-	{ "force", 0, NULL, "let it replace what is newer (PCCS uploads)" },
+	{ "force", 0, NULL,
+	    "let it replace what is newer (PCCS uploads, a site)" },
 	{ "trust", 0, "PUBKEY",
 	    "who may have signed a site's bundle: public keys, PEM" },
 	{ "crl-side", 0, "vcek|vlek",

@@ -254,6 +254,9 @@ site_send(struct site_in *s)
 	       " appraisal policies\n",
 	    s->path, b.taken, count(s, "objects"), count(s, "platforms"),
 	    count(s, "registrations"), count(s, "policies"));
+	if (b.older != 0)
+		printf("%s: %zu left out: what is held is newer\n", s->path,
+		    b.older);
 	return bundle_fini(&b);
 }
 

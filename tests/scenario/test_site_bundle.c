@@ -492,6 +492,206 @@ START_TEST(test_a_platform_without_certificates_is_registered)
 }
 END_TEST
 
+/* --- what is older ---------------------------------------------------- */
+
+/* The last platform registers once more, with another manifest. */
+static const char *
+register_anew(unsigned rev)
+{
+	struct sim_platform p = platform(N_PLATFORMS - 1);
+	const char *manifest = keep_text(sim_manifest(&p, rev));
+
+	expect_registered(&h, &p, manifest);
+	return manifest;
+}
+
+/* In the row of its platform, cached and not in the queue. */
+static void
+expect_manifest(const char *manifest)
+{
+	struct edge_reply r =
+	    keep(house_admin(&h, "GET", CACHED "&peek=1", NULL));
+
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, manifest));
+}
+
+START_TEST(test_an_older_bundle_replaces_nothing_newer)
+{
+	struct house_opts offline = options("offline");
+	const char *first = register_anew(0), *second;
+	struct answers before, after;
+
+	live(&before);
+	make_key("site", ED25519);
+	export_site("site");
+	house_later(&h, 60);
+	second = register_anew(1);
+	ck_assert_str_ne(first, second);
+	expect_manifest(second);
+	after.cached = keep(house_admin(&h, "GET", CACHED "&peek=1", NULL));
+	import_site("site", "site", 0, "1 left out: what is held is newer");
+	import_site("site", "site", 0, "(older-than-held)");
+	expect_list(&after);
+	expect_manifest(second);
+
+	/* Fetched again today, an old manifest is an old one still. */
+	check_run(keep_printf("larder export --site --sign-key %s -o %s",
+		      run_path("site.key"), run_path("newer")),
+	    0, "19 platforms");
+	house_fresh(&h, &offline);
+	import_site("site", "site", 0, "19 platforms");
+	expect_list(&before);
+	/* When it came here does not count: what it is from does. */
+	house_later(&h, 60);
+	import_site("newer", "site", 0, "taken");
+	expect_list(&after);
+	import_site("site", "site", 0, "(older-than-held)");
+	expect_list(&after);
+	/* The way back for who means it. */
+	check_run(keep_printf("larder import --force --trust %s %s",
+		      run_path("site.pub"), run_path("site")),
+	    0, "taken");
+	expect_manifest(first);
+}
+END_TEST
+
+/* A refresh gives an old manifest new certificates: which one was registered
+ * last decides all the same. */
+START_TEST(test_a_manifest_is_no_newer_for_being_fetched_again)
+{
+	struct sim_platform p = platform(N_PLATFORMS - 1);
+	const char *second;
+	json_t *old, *o;
+	char *text;
+	struct edge_reply r;
+
+	register_anew(0);
+	old = page("?platforms=0");
+	house_later(&h, 60);
+	second = register_anew(1);
+	o = json_array_get(json_object_get(json_object_get(old, "collaterals"),
+			       "pck_certs"),
+	    0);
+	ck_assert_ptr_nonnull(json_object_get(o, "fetched_at"));
+	json_object_set_new(o, "fetched_at",
+	    json_string("2199-01-01T00:00:00Z"));
+	text = keep_text(json_dumps(old, JSON_COMPACT));
+	r = keep(house_admin(&h, "POST", "/v1/import", text));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "older-than-held"));
+	expect_manifest(second);
+	/* A time that is none is no page. */
+	json_object_set_new(o, "fetched_at", json_string("today"));
+	text = keep_text(json_dumps(old, JSON_COMPACT));
+	r = keep(house_admin(&h, "POST", "/v1/import", text));
+	ck_assert_int_eq(r.status, 460);
+	expect_manifest(second);
+	expect_pckcert(&h, &p, 1, 200, NULL);
+}
+END_TEST
+
+static void
+without_times(json_t *list)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		json_object_del(o, "fetched_at");
+		json_object_del(o, "registered_at");
+	}
+}
+
+/* As larder 0.1.0 made them. */
+static char *
+page_of_old(const char *query)
+{
+	json_t *o = page(query);
+
+	without_times(
+	    json_object_get(json_object_get(o, "collaterals"), "pck_certs"));
+	without_times(json_object_get(o, "registrations"));
+	return keep_text(json_dumps(o, JSON_COMPACT));
+}
+
+START_TEST(test_what_has_no_times_fills_gaps_alone)
+{
+	struct house_opts offline = options("offline");
+	const char *first = register_anew(0), *second;
+	char *old = page_of_old("?platforms=0");
+	struct edge_reply r;
+
+	make_key("site", ED25519);
+	check_run(keep_printf("larder export --site --sign-key %s -o %s",
+		      run_path("site.key"), run_path("site")),
+	    0, "1 platforms");
+	check_run(keep_printf("larder export -o %s", run_path("objects")), 0,
+	    "");
+	second = register_anew(1);
+	r = keep(house_admin(&h, "POST", "/v1/import", old));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "older-than-held"));
+	expect_manifest(second);
+	house_fresh(&h, &offline);
+	import_site("site", "site", 0, "taken");
+	house_fresh(&h, &offline);
+	/* The collateral of it, without the platform. */
+	check_run(keep_printf("larder import %s", run_path("objects")), 0,
+	    "taken");
+	r = keep(house_admin(&h, "POST", "/v1/import", old));
+	ck_assert_msg(r.status == 200, "%s", r.body);
+	ck_assert_ptr_null(strstr(r.body, "older-than-held"));
+	expect_manifest(first);
+	/* Twice does no harm, and what has a time goes before it. */
+	r = keep(house_admin(&h, "POST", "/v1/import", old));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_null(strstr(r.body, "older-than-held"));
+	import_site("site", "site", 0, "taken");
+	expect_manifest(first);
+}
+END_TEST
+
+/* In the queue, that of a platform Intel has not said anything of. */
+START_TEST(test_a_registration_that_waits_is_not_taken_back)
+{
+	struct house_opts offline = options("offline");
+	struct sim_platform p = platform(N_PLATFORMS - 1);
+	const char *first = keep_text(sim_manifest(&p, 0)),
+		   *second = keep_text(sim_manifest(&p, 1));
+	struct edge_reply r;
+	char *old, *older;
+
+	house_restart(&h, &offline);
+	(void)keep(house_register(&h, "",
+	    keep_text(house_registration(&p, 1, first))));
+	old = keep_text(json_dumps(page("?registrations=0"), JSON_COMPACT));
+	ck_assert_ptr_nonnull(strstr(old, "registered_at"));
+	older = page_of_old("?registrations=0");
+	house_later(&h, 60);
+	(void)keep(house_register(&h, "",
+	    keep_text(house_registration(&p, 1, second))));
+	r = keep(house_admin(&h, "POST", "/v1/import", old));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "older-than-held"));
+	r = keep(house_admin(&h, "POST", "/v1/import", older));
+	ck_assert_ptr_nonnull(strstr(r.body, "older-than-held"));
+	old = keep_text(json_dumps(page("?registrations=0"), JSON_COMPACT));
+	ck_assert_ptr_nonnull(strcasestr(old, second));
+	ck_assert_ptr_null(strcasestr(old, first));
+	/* Elsewhere either is taken, and the later one stays. */
+	house_fresh(&h, &offline);
+	r = keep(house_admin(&h, "POST", "/v1/import", older));
+	ck_assert_ptr_null(strstr(r.body, "older-than-held"));
+	r = keep(house_admin(&h, "POST", "/v1/import", old));
+	ck_assert_ptr_null(strstr(r.body, "older-than-held"));
+	r = keep(house_admin(&h, "POST", "/v1/import", older));
+	ck_assert_ptr_nonnull(strstr(r.body, "older-than-held"));
+	ck_assert_uint_eq(held("?registrations=0", "registrations"), 1);
+}
+END_TEST
+
 START_TEST(test_wrong_usage)
 {
 	check_run(keep_printf("larder export --site"), 2, "--sign-key");
@@ -530,6 +730,10 @@ main(void)
 	tcase_add_test(t, test_what_was_altered_is_refused_whole);
 	tcase_add_test(t, test_a_bundle_passes_the_gate);
 	tcase_add_test(t, test_a_platform_without_certificates_is_registered);
+	tcase_add_test(t, test_an_older_bundle_replaces_nothing_newer);
+	tcase_add_test(t, test_a_manifest_is_no_newer_for_being_fetched_again);
+	tcase_add_test(t, test_what_has_no_times_fills_gaps_alone);
+	tcase_add_test(t, test_a_registration_that_waits_is_not_taken_back);
 	tcase_add_test(t, test_wrong_usage);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);

@@ -165,7 +165,7 @@ END_TEST
 START_TEST(test_every_statement_can_be_prepared)
 {
 	struct db *db = NULL;
-	struct db_val v[16];
+	struct db_val v[32];
 	struct why why = { 0 };
 	const char *p;
 	size_t n, at;
@@ -178,6 +178,7 @@ START_TEST(test_every_statement_can_be_prepared)
 			p++;
 			n = at > n ? at : n;
 		}
+		ck_assert_uint_le(n, sizeof(v) / sizeof(v[0]));
 		for (at = 0; at < n; at++)
 			v[at] = db_int(1);
 		/* Text columns take a number; a NOT NULL row may fail. */
