@@ -10,6 +10,7 @@
 #include "config/base/recent.h"
 #include "storage/amd.h"
 #include "storage/baseline_int.h"
+#include "storage/impact.h"
 #include "storage/issuer.h"
 #include "storage/snap.h"
 #include "storage/veks.h"
@@ -236,6 +237,7 @@ hot_recheck(struct storage *st)
 	X509_free(st->root);
 	st->root = anchors_intel_root(st->anchors);
 	amd_roots_forget(st);
+	sets_forget(st);
 	/* The root CRL judges the others, so it goes first. */
 	if (crl != NULL) {
 		coll_ref(crl);
@@ -253,6 +255,7 @@ static void
 root_crl_changed(struct storage *st, const struct crl *old,
     const struct crl *crl)
 {
+	sets_forget(st);
 	hot_recheck_all(st, crl);
 	if (!crl_same_list(old, crl)) {
 		issuers_clear(st);

@@ -97,6 +97,9 @@ enum err sets_read(struct storage *, const char *fmspc, struct sets **out,
 /* The hot set alone: no database. */
 struct sets *sets_hot(struct storage *, const char *fmspc);
 void sets_free(struct sets *);
+/* What was said of replaced versions holds no longer: whom we trust, or whom
+ * the root CRL names, has changed. */
+void sets_forget(struct storage *);
 
 struct number_set {
 	enum tee tee;
@@ -107,8 +110,9 @@ struct number_set {
 	struct coll *identity; /* NULL: not held */
 	struct impact_set set; /* of these two */
 };
-/* By TEE, FMSPC and number, in this order; borrowed. */
-size_t sets_all(const struct sets *, const struct number_set **out);
+/* Those of one TEE and FMSPC, by number; borrowed. */
+size_t sets_of(const struct sets *, enum tee, const char *fmspc,
+    const struct number_set **out);
 /* Borrowed; NULL: not held. number 0: the one held as standard. */
 const struct impact_set *sets_get(const struct sets *, enum tee,
     const char *fmspc, uint32_t number);

@@ -280,13 +280,12 @@ fmspc_json(struct storage *st, const struct sets *sets, enum tee tee,
 	const struct impact_set *now =
 	    sets_get(sets, tee, gs->fmspc, effective);
 	json_t *numbers = json_array();
-	size_t i, n = sets_all(sets, &v), platforms = 0;
+	size_t i, n = sets_of(sets, tee, gs->fmspc, &v), platforms = 0;
 
 	for (i = 0; i < gs->n; i++)
 		platforms += group_counts(gs->v[i], tee) ? gs->v[i]->n : 0;
 	for (i = 0; i < n; i++)
-		if (v[i].tee == tee && strcmp(v[i].fmspc, gs->fmspc) == 0 &&
-		    (to == 0 || v[i].number == to || v[i].number == effective))
+		if (to == 0 || v[i].number == to || v[i].number == effective)
 			json_array_append_new(numbers,
 			    number_json(st, gs, &v[i], now, effective));
 	return json_pack("{s:s, s:s, s:I, s:o, s:o}", "fmspc", gs->fmspc, "tee",
@@ -295,23 +294,12 @@ fmspc_json(struct storage *st, const struct sets *sets, enum tee tee,
 	    numbers);
 }
 
-static bool
-sets_have(const struct sets *sets, enum tee tee, const char *fmspc)
-{
-	const struct number_set *v;
-	size_t i, n = sets_all(sets, &v);
-
-	for (i = 0; i < n; i++)
-		if (v[i].tee == tee && strcmp(v[i].fmspc, fmspc) == 0)
-			return true;
-	return false;
-}
-
 static json_t *
 fmspcs_json(struct storage *st, const struct sets *sets, const char *fmspc,
     uint32_t to)
 {
 	struct groups all = groups_of(st, fmspc), gs;
+	const struct number_set *v;
 	json_t *list = json_array();
 	size_t at;
 
@@ -319,7 +307,7 @@ fmspcs_json(struct storage *st, const struct sets *sets, const char *fmspc,
 		gs = groups_slice(&all, at);
 		json_array_append_new(list,
 		    fmspc_json(st, sets, TEE_SGX, &gs, to));
-		if (sets_have(sets, TEE_TDX, gs.fmspc))
+		if (sets_of(sets, TEE_TDX, gs.fmspc, &v) > 0)
 			json_array_append_new(list,
 			    fmspc_json(st, sets, TEE_TDX, &gs, to));
 	}
@@ -379,14 +367,13 @@ set_as(const struct storage *st, const struct sets *sets, enum tee tee,
     const char *fmspc, enum served_as as)
 {
 	const struct number_set *v;
-	size_t i, n = sets_all(sets, &v);
+	size_t i, n = sets_of(sets, tee, fmspc, &v);
 
 	if (as == AS_EFFECTIVE)
 		return sets_get(sets, tee, fmspc,
 		    effective_number(st, tee, fmspc));
 	for (i = 0; i < n; i++)
-		if (v[i].tee == tee && strcmp(v[i].fmspc, fmspc) == 0 &&
-		    (as == AS_EARLY ? v[i].early : v[i].standard))
+		if (as == AS_EARLY ? v[i].early : v[i].standard)
 			return &v[i].set;
 	return NULL;
 }

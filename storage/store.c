@@ -7,6 +7,7 @@
 #include "storage/amd.h"
 #include "storage/baseline_int.h"
 #include "storage/fleet.h"
+#include "storage/impact.h"
 #include "storage/issuer.h"
 #include "storage/veks.h"
 
@@ -599,6 +600,7 @@ storage_free(struct storage *st)
 	issuers_clear(st);
 	map_free(st->issuers);
 	fleet_free(st->fleet);
+	sets_forget(st);
 	blob_unref(st->impact);
 	snap_unref(st->snap);
 	X509_free(st->root);

@@ -38,6 +38,7 @@
 #define ON_DEMAND_MAX 1024
 
 struct fleet;
+struct sets_past;
 struct subscriber;
 struct unsaved;
 struct base_state;
@@ -85,6 +86,7 @@ struct storage {
 	size_t vek_attempts;  /* of them */
 	struct map *issuers;  /* chain PEM -> struct issuer */
 	struct fleet *fleet;
+	struct sets_past *past; /* of the last preview (sets.c); NULL: none */
 
 	bool veks_changed;     /* n_veks is to be counted again */
 	time_t amd_checked_at; /* the last amd_recheck() */

@@ -257,6 +257,82 @@ START_TEST(test_replaced_versions_are_candidates)
 }
 END_TEST
 
+/* One that has passed is not looked at anew each time, but it is once somebody
+ * else is trusted: the root CRL that comes names its signer. */
+START_TEST(test_a_replaced_version_of_a_revoked_signer)
+{
+	struct pki_tcbinfo t = { .tee = TEE_SGX,
+		.fmspc = FMSPC,
+		.lie = PKI_REVOKED_SIGNER };
+	struct coll_key key =
+	    key_tcbinfo(TEE_SGX, 4, FMSPC, UPDATE_STANDARD, 0);
+	json_t *doc;
+	int i;
+
+	platform("AAAA", 1, NULL);
+	ck_assert_int_eq(kit_admit_doc(k, &key, pki_tcbinfo(k->pki, &t)),
+	    ERR_OK);
+	kit_clock(k, 120);
+	tcbinfo(UPDATE_STANDARD, 18, pki_now(k->pki) + 60);
+	for (i = 0; i < 2; i++) {
+		doc = impact(NULL, 0);
+		ck_assert_int_eq(count(number(doc, 17), "UpToDate"), 1);
+		ck_assert_int_eq(count(number(doc, 18), "UpToDate"), 1);
+		json_decref(doc);
+	}
+	kit_root_crl(k);
+	for (i = 0; i < 2; i++) {
+		doc = impact(NULL, 0);
+		ck_assert_ptr_null(number(doc, 17));
+		ck_assert_int_eq(count(number(doc, 18), "UpToDate"), 1);
+		json_decref(doc);
+	}
+}
+END_TEST
+
+/* Each FMSPC its own numbers, in whatever order they came. */
+START_TEST(test_numbers_of_many_fmspcs)
+{
+	struct pki_tcbinfo t = { .tee = TEE_SGX };
+	struct quote_seen q = { .tee = TEE_SGX, .pcesvn = 13, .qe_isvsvn = 8 };
+	char fmspc[13];
+	struct coll_key key;
+	json_t *doc, *scopes, *numbers;
+	unsigned i, n;
+
+	memcpy(q.comp, raw[0].cpusvn, sizeof(q.comp));
+	for (i = 0; i < 60; i++) {
+		snprintf(fmspc, sizeof(fmspc), "%02X906ED50000", i * 37 % 60);
+		t.fmspc = fmspc;
+		for (n = 0; n <= i * 37 % 60 % 3; n++) {
+			t.eval_num = 19 - n;
+			key = key_tcbinfo(TEE_SGX, 4, fmspc, UPDATE_NUMBER,
+			    t.eval_num);
+			ck_assert_int_eq(kit_admit_doc(k, &key,
+					     pki_tcbinfo(k->pki, &t)),
+			    ERR_OK);
+		}
+		memcpy(q.fmspc, fmspc, sizeof(q.fmspc));
+		q.ppid[0] = (unsigned char)i;
+		storage_quote_seen(k->st, &q);
+	}
+	storage_drain(k->st);
+	doc = impact(NULL, 0);
+	scopes = json_object_get(doc, "fmspcs");
+	ck_assert_uint_eq(json_array_size(scopes), 60);
+	for (i = 0; i < 60; i++) {
+		numbers = json_object_get(json_array_get(scopes, i), "numbers");
+		ck_assert_uint_eq(json_array_size(numbers), i % 3 + 1);
+		for (n = 0; n < json_array_size(numbers); n++)
+			ck_assert_int_eq(json_integer_value(json_object_get(
+					     json_array_get(numbers, n),
+					     "number")),
+			    19 - i % 3 + n);
+	}
+	json_decref(doc);
+}
+END_TEST
+
 /* --- quotes ----------------------------------------------------------- */
 
 static void
@@ -348,6 +424,8 @@ main(void)
 	tcase_add_test(tc, test_a_new_raw_tcb_is_noticed);
 	tcase_add_test(tc, test_nothing_to_judge_by);
 	tcase_add_test(tc, test_replaced_versions_are_candidates);
+	tcase_add_test(tc, test_a_replaced_version_of_a_revoked_signer);
+	tcase_add_test(tc, test_numbers_of_many_fmspcs);
 	tcase_add_test(tc, test_a_quote_makes_a_platform_for_a_time);
 	tcase_add_test(tc, test_a_quote_of_a_platform_that_is_known);
 	suite_add_tcase(s, tc);
