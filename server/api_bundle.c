@@ -18,6 +18,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/enc.h"
+#include "config/base/json.h"
 #include "config/base/must.h"
 
 #include <stdlib.h>
@@ -36,8 +37,7 @@ is_der(enum coll_kind kind)
 static void
 set_text(json_t *o, const char *name, struct span text)
 {
-	must(json_object_set_new(o, name,
-		 json_stringn((const char *)text.p, text.len)) == 0);
+	must(json_object_set_new(o, name, json_safe_span(text)) == 0);
 }
 
 static void
@@ -183,6 +183,7 @@ api_export(struct req *req)
 /* --- in --------------------------------------------------------------- */
 
 #define IMPORT_MAGIC 0x9cc51005u
+#define SOURCE_MAX   200
 
 struct import {
 	unsigned magic;
@@ -297,6 +298,20 @@ import_time(const json_t *o)
 	return at;
 }
 
+/* "import:" and where the bundle has it from, cut behind a character. */
+static void
+import_source(const char *source, struct buf *out)
+{
+	size_t n = source == NULL ? 0 : strnlen(source, SOURCE_MAX + 1);
+
+	if (n > SOURCE_MAX)
+		for (n = SOURCE_MAX; n > 0 && (source[n] & 0xc0) == 0x80;)
+			n--;
+	buf_str(out, "import:");
+	buf_add(out, source, n);
+	buf_add(out, "", 1);
+}
+
 /* Hand one object to the gate; false: it does not get that far. */
 static bool
 import_admit(struct import *m, const json_t *o, const struct coll_key *key)
@@ -309,9 +324,7 @@ import_admit(struct import *m, const json_t *o, const struct coll_key *key)
 
 	ok = import_bytes(o, key->kind, &raw) == ERR_OK;
 	if (ok) {
-		buf_printf(&from, "import:%.200s",
-		    source == NULL ? "" : source);
-		buf_add(&from, "", 1);
+		import_source(source, &from);
 		c.body = buf_view(&raw);
 		c.chain = span_str(chain);
 		c.source = from.p;

@@ -128,14 +128,16 @@ site_registered(struct site_import *s, enum err e, const struct why *why)
 {
 	platform_result(s, "registration",
 	    json_array_get(s->registrations, s->at++), e, why);
-	site_registrations(s);
 }
 
 static void
 site_registered_cb(void *arg, enum err e, const struct why *why, bool cached)
 {
+	struct site_import *s = obj_cast(arg, SITE_MAGIC);
+
 	(void)cached;
-	site_registered(obj_cast(arg, SITE_MAGIC), e, why);
+	site_registered(s, e, why);
+	site_registrations(s);
 }
 
 static bool
@@ -167,8 +169,9 @@ site_register(struct site_import *s, const struct platform_ask *ask)
 		    site_registered_cb, s);
 }
 
-static void
-site_registrations(struct site_import *s)
+/* True: storage has it and will call back. */
+static bool
+site_registration(struct site_import *s)
 {
 	struct platform_ask ask = { .has_tcb = false };
 	struct why why = { 0 };
@@ -176,11 +179,6 @@ site_registrations(struct site_import *s)
 	enum ppid ppid;
 	enum err e;
 
-	if (s->at == json_array_size(s->registrations)) {
-		s->at = 0;
-		site_policies(s);
-		return;
-	}
 	json = blob_of(json_array_get(s->registrations, s->at));
 	e = param_platform(blob_span(json), &ask, &ppid, &why);
 	blob_unref(json);
@@ -189,6 +187,18 @@ site_registrations(struct site_import *s)
 	ask_fini(&ask);
 	if (e != ERR_OK)
 		site_registered(s, e, &why);
+	return e == ERR_OK;
+}
+
+/* A loop: a page may have more bad rows than the stack has room. */
+static void
+site_registrations(struct site_import *s)
+{
+	while (s->at < json_array_size(s->registrations))
+		if (site_registration(s))
+			return;
+	s->at = 0;
+	site_policies(s);
 }
 
 /* --- platforms -------------------------------------------------------- */

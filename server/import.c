@@ -1,5 +1,6 @@
 #include "server/import.h"
 
+#include "config/base/json.h"
 #include "config/base/must.h"
 #include "server/api.h"
 
@@ -21,13 +22,14 @@ void
 import_result(struct import_list *l, const char *key, enum err e,
     const struct why *why)
 {
-	json_t *o = json_pack("{s:s, s:s}", "key", key, "reason", err_token(e));
+	json_t *o = json_pack("{s:o, s:s}", "key", json_safe(key), "reason",
+	    err_token(e));
 
 	must(o != NULL);
 	if (e != ERR_OK) {
 		l->n_failed += e != ERR_OLDER;
 		json_object_set_new(o, "why",
-		    json_string(why == NULL ? "" : why->text));
+		    json_safe(why == NULL ? "" : why->text));
 	}
 	must(json_array_append_new(l->rows, o) == 0);
 }

@@ -171,12 +171,6 @@ column_json(const struct db_val *col)
 	return col->type == DB_NULL || o == NULL ? json_null() : o;
 }
 
-static json_t *
-column_text(const struct db_val *col)
-{
-	return json_stringn((const char *)col->s.p, col->s.len);
-}
-
 struct history_job {
 	struct text_job text;
 	int64_t before; /* revisions before this one */
@@ -193,9 +187,9 @@ history_row(void *arg, const struct db_val *col)
 	h->last = col[0].i;
 	set(o, "revision", json_integer(col[0].i));
 	set(o, "at", json_time(col[1].i));
-	set(o, "who", column_text(&col[2]));
-	set(o, "verb", column_text(&col[3]));
-	set(o, "reason", column_text(&col[4]));
+	set(o, "who", json_safe_span(col[2].s));
+	set(o, "verb", json_safe_span(col[3].s));
+	set(o, "reason", json_safe_span(col[4].s));
 	set(o, "before", column_json(&col[5]));
 	set(o, "after", column_json(&col[6]));
 	set(o, "impact", column_json(&col[7]));

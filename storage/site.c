@@ -4,6 +4,7 @@
  * that it comes in again the way every upload does.
  */
 #include "config/base/enc.h"
+#include "config/base/json.h"
 #include "config/base/must.h"
 #include "storage/pck.h"
 #include "storage/status.h"
@@ -34,9 +35,7 @@ struct site_job {
 static void
 set_text(json_t *o, const char *name, struct span s)
 {
-	must(
-	    json_object_set_new(o, name,
-		json_stringn(s.len == 0 ? "" : (const char *)s.p, s.len)) == 0);
+	must(json_object_set_new(o, name, json_safe_span(s)) == 0);
 }
 
 static void

@@ -33,24 +33,6 @@ json_time(time_t at)
 	return json_string(text);
 }
 
-/* Any text: what is not UTF-8 would make the document fail. */
-json_t *
-json_safe(const char *text)
-{
-	json_t *s = json_string(text);
-	char *copy, *p;
-
-	if (s != NULL)
-		return s;
-	copy = xstrdup(text);
-	for (p = copy; *p != '\0'; p++)
-		if (*p < 0x20 || *p >= 0x7f)
-			*p = '?';
-	s = json_string(copy);
-	free(copy);
-	return s;
-}
-
 json_t *
 json_attempt(const struct attempt *a)
 {

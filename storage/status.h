@@ -5,13 +5,11 @@
 #ifndef STORAGE_STATUS_H
 #define STORAGE_STATUS_H
 
+#include "config/base/json.h"
 #include "storage/store.h"
-
-#include <jansson.h>
 
 /* New references. A time of 0 is null. */
 json_t *json_time(time_t);
-json_t *json_safe(const char *);              /* any bytes */
 json_t *json_attempt(const struct attempt *); /* NULL: null */
 json_t *json_coll(const struct storage *, const struct coll *, time_t now);
 const char *fresh_name(enum fresh_state);

@@ -23,7 +23,9 @@ provider_row(void *arg, const struct db_val *col)
 	struct vlek_job *v = arg;
 	char csp_id[CSP_ID_LEN];
 
-	if (col[0].s.len == 0 || col[0].s.len >= sizeof(csp_id))
+	/* Not written by us: as if it were absent. */
+	if (col[0].s.len == 0 || col[0].s.len >= sizeof(csp_id) ||
+	    memchr(col[0].s.p, '\0', col[0].s.len) != NULL)
 		return true;
 	memcpy(csp_id, col[0].s.p, col[0].s.len);
 	csp_id[col[0].s.len] = '\0';

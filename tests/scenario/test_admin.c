@@ -360,6 +360,89 @@ START_TEST(test_odd_pages_of_a_site_are_refused)
 }
 END_TEST
 
+/* A page's rows are read one after the other, however many are bad. */
+START_TEST(test_a_page_of_bad_registrations_is_refused)
+{
+	struct buf b = BUF_INIT;
+	struct edge_reply r;
+	int i;
+
+	house_start(&h, NULL);
+	buf_str(&b, "{\"larder_site\":1,\"registrations\":[0");
+	for (i = 0; i < 200000; i++)
+		buf_str(&b, ",0");
+	buf_str(&b, "]}");
+	r = keep(house_admin(&h, "POST", "/v1/import", b.p));
+	ck_assert_int_eq(r.status, 460);
+	expect_get(&h, "/healthz/live", 200, NULL);
+	buf_free(&b);
+	house_stop(&h);
+}
+END_TEST
+
+/* Texts are cut where a byte is no character's last. */
+START_TEST(test_a_text_cut_inside_a_character_is_no_assertion)
+{
+	struct edge_reply bundle, r;
+	struct buf b = BUF_INIT;
+	const char *at;
+	int i;
+
+	house_start(&h, NULL);
+	r = keep(house_admin(&h, "POST", "/v1/import",
+	    "{\"larder_site\":1,\"policies\":[{\"fmspc\":"
+	    "\"a\303\266\303\266\303\266\303\266\303\266\303\266\"}]}"));
+	ck_assert_int_eq(r.status, 460);
+	/* A source: 200 bytes of it are kept, the last one is half an "ö". */
+	expect_get(&h, S4 "rootcacrl", 200, NULL);
+	bundle = keep(house_admin(&h, "GET", "/v1/export", NULL));
+	ck_assert_int_eq(bundle.status, 200);
+	at = strstr(bundle.body, "\"source\":\"");
+	ck_assert_ptr_nonnull(at);
+	at += strlen("\"source\":\"");
+	buf_add(&b, bundle.body, (size_t)(at - bundle.body));
+	buf_str(&b, "a");
+	for (i = 0; i < 120; i++)
+		buf_str(&b, "\303\266");
+	buf_str(&b, strchr(at, '"'));
+	house_fresh(&h, NULL);
+	expect_admin(&h, "POST", "/v1/import", b.p, 200);
+	r = keep(house_admin(&h, "GET", "/v1/export", NULL));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "\"source\":\"import:a\303\266"));
+	ck_assert_ptr_nonnull(strstr(r.body, "\303\266\",\"fetched_at\""));
+	buf_free(&b);
+	house_stop(&h);
+}
+END_TEST
+
+/* A qe_id may be any bytes (pccs-api 4): a client that nobody knows puts one
+ * in, and whoever takes the site elsewhere has to get it out. */
+START_TEST(test_a_platform_with_any_bytes_for_its_id_is_exported)
+{
+	struct sim_platform p = sim_platform(SIM_CLIENT);
+	char *target = house_pckcert(&p, 1), *at = strstr(target, "qeid=");
+	struct edge_reply page;
+	char tcb[64];
+
+	ck_assert_ptr_nonnull(at);
+	house_start(&h, NULL);
+	memcpy(at + strlen("qeid="), "%ff%fe", 6);
+	expect_get(&h, target, 200, NULL);
+	page = keep(house_admin(&h, "GET", "/v1/export?platforms=0", NULL));
+	ck_assert_int_eq(page.status, 200);
+	/* As GET platforms writes it. */
+	ck_assert_ptr_nonnull(
+	    strstr(page.body, "\"qe_id\":\"\303\277\303\276"));
+	house_fresh(&h, NULL);
+	snprintf(tcb, sizeof(tcb), S4 "tcb?fmspc=%s", p.fmspc);
+	expect_get(&h, tcb, 200, NULL);
+	expect_admin(&h, "POST", "/v1/import", page.body, 200);
+	free(target);
+	house_stop(&h);
+}
+END_TEST
+
 /* Each object stands for itself: what is wrong is listed, the rest is in. */
 START_TEST(test_an_import_lists_what_it_could_not_take)
 {
@@ -518,6 +601,10 @@ main(void)
 	tcase_add_test(tc, test_status_explain_history);
 	tcase_add_test(tc, test_a_bundle_goes_out_and_in_again);
 	tcase_add_test(tc, test_odd_pages_of_a_site_are_refused);
+	tcase_add_test(tc, test_a_page_of_bad_registrations_is_refused);
+	tcase_add_test(tc, test_a_text_cut_inside_a_character_is_no_assertion);
+	tcase_add_test(tc,
+	    test_a_platform_with_any_bytes_for_its_id_is_exported);
 	tcase_add_test(tc, test_an_import_lists_what_it_could_not_take);
 	tcase_add_test(tc, test_an_import_takes_a_document_of_the_reference);
 	tcase_add_test(tc, test_an_older_upload_needs_force);

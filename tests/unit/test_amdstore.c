@@ -177,6 +177,14 @@ START_TEST(test_a_vlek_is_found_without_its_providers_name)
 	ck_assert_int_eq(kit_amd_vek(&kit, &spec), ERR_OK);
 	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, tcb), ERR_NOT_CACHED);
 	ck_assert_ptr_nonnull(strstr(kit.why.text, "cspID"));
+	/* A row that none of ours wrote is no provider. */
+	ck_assert_int_eq(kit_sync(&kit), ERR_OK);
+	kit_close(&kit);
+	sql("UPDATE vek SET who = x'0041' WHERE who = CAST('CN=another' AS "
+	    "BLOB)");
+	ck_assert_int_eq(kit_open(&kit), ERR_OK);
+	ck_assert_int_eq(kit_vlek(&kit, AMD_MILAN, tcb), ERR_OK);
+	ck_assert_str_eq(kit.coll->key.csp_id, "CN=cc-test.example.com");
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 #include "config/base/enc.h"
+#include "config/base/json.h"
 
 #include <check.h>
 #include <string.h>
@@ -210,6 +211,37 @@ START_TEST(test_random_bytes_differ)
 }
 END_TEST
 
+/* Never NULL: what is not UTF-8 is taken byte by byte. */
+START_TEST(test_any_bytes_are_a_text_in_json)
+{
+	static const struct {
+		const char *in, *out;
+	} text[] = {
+		{ "", "" },
+		{ "plain", "plain" },
+		{ "\303\266", "\303\266" },
+		{ "a\303", "a\303\203" },
+		{ "\377\200~", "\303\277\302\200~" },
+		{ "\355\240\200", "\303\255\302\240\302\200" },
+	};
+	json_t *o;
+	int i;
+
+	for (i = 0; i < N(text); i++) {
+		o = json_safe(text[i].in);
+		ck_assert_ptr_nonnull(o);
+		ck_assert_str_eq(json_string_value(o), text[i].out);
+		json_decref(o);
+	}
+	o = json_safe_span(SPAN_NONE);
+	ck_assert_str_eq(json_string_value(o), "");
+	json_decref(o);
+	o = json_safe_span(span_of(all, sizeof(all)));
+	ck_assert_uint_eq(json_string_length(o), sizeof(all) + 3);
+	json_decref(o);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -228,6 +260,7 @@ main(void)
 	tcase_add_test(tc, test_percent_both_ways);
 	tcase_add_test(tc, test_plus_is_a_blank_in_a_query_only);
 	tcase_add_loop_test(tc, test_percent_refuses, 0, N(bad_pct));
+	tcase_add_test(tc, test_any_bytes_are_a_text_in_json);
 	tcase_add_test(tc, test_digests);
 	tcase_add_test(tc, test_equal_ct);
 	tcase_add_test(tc, test_random_bytes_differ);
