@@ -58,6 +58,8 @@ hot_select_info(const struct storage *st, const char *fmspc)
 	unsigned api;
 	int i;
 
+	if (*fmspc == '\0') /* a row that none of ours wrote */
+		return NULL;
 	for (api = 4; api >= 3; api--) {
 		for (i = 0; i < 2; i++) {
 			key = key_tcbinfo(TEE_SGX, api, fmspc, updates[i], 0);

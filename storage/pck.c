@@ -249,8 +249,7 @@ static bool
 mapping_holds(const struct storage *st, const struct mapping *m,
     const char *fmspc)
 {
-	const struct tcbinfo *info =
-	    strlen(fmspc) == 12 ? hot_select_info(st, fmspc) : NULL;
+	const struct tcbinfo *info = hot_select_info(st, fmspc);
 
 	return info == NULL || levels_id(info) == m->levels;
 }

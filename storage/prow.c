@@ -24,6 +24,9 @@ prow_row(void *arg, const struct db_val *col)
 
 	p->row = col[0].i;
 	db_col_text(&col[1], p->fmspc, sizeof(p->fmspc));
+	/* Whoever reads it makes keys of it. */
+	if (!hex_is(span_str(p->fmspc), 12))
+		p->fmspc[0] = '\0';
 	p->manifest = col_blob(&col[3]);
 	p->enc_ppid = col_blob(&col[4]);
 	p->certs = col_blob(&col[5]);

@@ -8,6 +8,8 @@
 #include "tests/kit/keep.h"
 
 #include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -650,6 +652,34 @@ START_TEST(test_a_reason_says_nothing_to_the_terminal)
 }
 END_TEST
 
+/* Rows that were edited: any bytes are a text, and no JSON is null. */
+START_TEST(test_history_that_was_edited_is_shown)
+{
+	struct edge_reply r;
+	char path[300];
+	sqlite3 *db;
+
+	begin(NULL);
+	expect_change(&h, "promote", PIN(17), 200, NULL);
+	house_down(&h);
+	snprintf(path, sizeof(path), "%s/larder.db", h.dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db,
+			     "UPDATE baseline_change SET who = x'ff',"
+			     " reason = 5, verb = x'', before = x'fe'",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	house_up(&h, NULL);
+	r = keep(house_admin(&h, "GET", "/v1/baseline/history", NULL));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "\"who\": \"\303\277\""));
+	ck_assert_ptr_nonnull(strstr(r.body, "\"before\": null"));
+	house_stop(&h);
+}
+END_TEST
+
 /* Its pages follow each other without a gap and end. */
 START_TEST(test_history_has_pages)
 {
@@ -809,6 +839,7 @@ suite(void)
 	tcase_add_test(t, test_a_dry_run_changes_nothing);
 	tcase_add_test(t, test_history_and_going_back);
 	tcase_add_test(t, test_a_reason_says_nothing_to_the_terminal);
+	tcase_add_test(t, test_history_that_was_edited_is_shown);
 	tcase_add_test(t, test_history_has_pages);
 	tcase_add_test(t, test_a_promotion_that_fells_the_fleet_is_refused);
 	tcase_add_test(t, test_a_restart_changes_nothing);

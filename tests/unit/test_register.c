@@ -311,6 +311,34 @@ START_TEST(test_cached_platforms_are_listed_by_fmspc)
 }
 END_TEST
 
+/* An FMSPC that none of ours wrote: as if none were known. */
+START_TEST(test_a_row_of_no_fmspc_makes_no_key)
+{
+	struct platform_ask a = ask_tcb("AB");
+	sqlite3 *db;
+
+	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
+	ck_assert_int_eq(admit(&a), ERR_OK);
+	drop(&a);
+	ck_assert_int_eq(kit_sync(k), ERR_OK);
+	kit_close(k);
+	must(sqlite3_open(k->db, &db) == SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db,
+			     "UPDATE platform SET fmspc = 'no-hex-at-all'",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	ck_assert_int_eq(sqlite3_changes(db), 1);
+	must(sqlite3_close(db) == SQLITE_OK);
+	ck_assert_int_eq(kit_open(k), ERR_OK);
+	ck_assert_int_eq(kit_explain(k, "AB,0000"), ERR_OK);
+	ck_assert_ptr_nonnull(strstr(kit_text(k), "\"fmspc\": \"\""));
+	/* What its certificates say is another matter. */
+	a = ask_tcb("AB");
+	ck_assert_int_eq(kit_pck(k, &a.id, &tcb), ERR_OK);
+	drop(&a);
+}
+END_TEST
+
 struct asks {
 	struct kit *k;
 	size_t n, pages;
@@ -520,6 +548,7 @@ suite(void)
 	tcase_add_test(t, test_a_row_leaves_when_its_platform_is_stored);
 	tcase_add_test(t, test_the_queue_knows_what_a_fetch_needs);
 	tcase_add_test(t, test_cached_platforms_are_listed_by_fmspc);
+	tcase_add_test(t, test_a_row_of_no_fmspc_makes_no_key);
 	tcase_add_test(t, test_platforms_to_refresh_come_page_by_page);
 	tcase_add_test(t, test_no_acknowledged_registration_is_lost_by_kill_9);
 	suite_add_tcase(s, t);
