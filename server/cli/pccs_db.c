@@ -6,9 +6,11 @@
  */
 #include "config/base/blob.h"
 #include "config/base/enc.h"
+#include "config/base/log.h"
 #include "config/base/must.h"
 #include "server/cli/cli.h"
 #include "server/cli/pccs.h"
+#include "server/param.h"
 #include "upstream/fetch.h"
 
 #include <ctype.h>
@@ -34,9 +36,9 @@ struct moving {
 
 /* One platform: its entries of "platforms" and of "pck_certs". */
 struct moved {
-	char name[9];  /* the front of its QE-ID, as logs have it */
-	json_t *tcbs;  /* array */
-	json_t *certs; /* object */
+	struct log_id name; /* as the server's log has it */
+	json_t *tcbs;       /* array */
+	json_t *certs;      /* object */
 };
 
 /* --- reading ---------------------------------------------------------- */
@@ -190,6 +192,65 @@ crl_add(struct moving *m, const char *key, struct span crl, int signer)
 	buf_free(&b64);
 }
 
+static void
+refused(struct moving *m, const char *what, const char *why)
+{
+	m->n_refused++;
+	(void)cli_fail(m->cli, "%s: left out: %s", what, why);
+}
+
+static bool
+has_table(struct moving *m, const char *name)
+{
+	sqlite3_stmt *s;
+	int rc = CLI_OK;
+	bool has;
+
+	if (!rows(m,
+		"SELECT 1 FROM sqlite_master WHERE type = 'table'"
+		" AND name = ?1",
+		&s))
+		return false;
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	has = next(m, s, &rc);
+	sqlite3_finalize(s);
+	return has;
+}
+
+/* What clients asked for by the address in a certificate; that of the root CRL
+ * and of the PCK CAs' are the same lists under other names. */
+static int
+read_crl_cache(struct moving *m)
+{
+	static const struct {
+		const char *key;
+		int signer;
+	} is[] = {
+		[CRL_ROOT] = { "rootcrl", CERT_ROOT },
+		[CRL_PROCESSOR] = { "pckcrl/processor", CERT_PROCESSOR },
+		[CRL_PLATFORM] = { "pckcrl/platform", CERT_PLATFORM },
+	};
+	sqlite3_stmt *s;
+	struct why why;
+	enum crl_uri which;
+	const char *url;
+	int rc = CLI_OK;
+
+	if (!rows(m, "SELECT crl, cdp_url FROM crl_cache", &s))
+		return CLI_FAILED;
+	while (next(m, s, &rc)) {
+		why = (struct why){ 0 };
+		url = (const char *)sqlite3_column_text(s, 1);
+		if (param_crl_uri(url == NULL ? "" : url, NULL, &which, &why) !=
+		    ERR_OK)
+			refused(m, "crl_cache", why.text);
+		else
+			crl_add(m, is[which].key, cell(s, 0), is[which].signer);
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
 static int
 read_crls(struct moving *m)
 {
@@ -212,13 +273,6 @@ read_crls(struct moving *m)
 	}
 	sqlite3_finalize(s);
 	return rc;
-}
-
-static void
-refused(struct moving *m, const char *what, const char *why)
-{
-	m->n_refused++;
-	(void)cli_fail(m->cli, "%s: left out: %s", what, why);
 }
 
 /* Columns: what the key is made of, version, update type, the document. */
@@ -258,6 +312,7 @@ read_collateral(struct moving *m)
 		"identity/tdqe" };
 
 	if (read_certificates(m) != CLI_OK || read_crls(m) != CLI_OK ||
+	    (has_table(m, "crl_cache") && read_crl_cache(m) != CLI_OK) ||
 	    read_signed(m,
 		"SELECT type, version, update_type, tcbinfo, upper(fmspc)"
 		" FROM fmspc_tcbs WHERE fmspc IS NOT NULL",
@@ -425,12 +480,12 @@ read_platform(struct moving *m, sqlite3_stmt *s, struct moved *out)
 	struct moved p = { .tcbs = json_array() };
 	json_t *certs = json_array();
 
-	snprintf(p.name, sizeof(p.name), "%.8s",
-	    (const char *)sqlite3_column_text(s, 0));
 	p.certs = json_pack("{s:o, s:o, s:o, s:o, s:o}", "qe_id", upper(s, 0),
 	    "pce_id", upper(s, 1), "enc_ppid", as_hex(cell(s, 3)),
 	    "platform_manifest", as_hex(cell(s, 2)), "certs", certs);
 	must(p.certs != NULL);
+	p.name = log_id(
+	    span_str(json_string_value(json_object_get(p.certs, "qe_id"))));
 	if (read_certs(m, s, certs) != CLI_OK ||
 	    read_tcbs(m, s, p.tcbs) != CLI_OK) {
 		moved_fini(&p);
@@ -497,7 +552,7 @@ send_platforms(struct moving *m, struct moved *v, size_t n)
 		rc = cli_fail(m->cli, "the server wants an admin token");
 	} else if (rc == CLI_OK && n == 1) {
 		buf_add(&why, "", 1);
-		refused(m, v[0].name, why.p);
+		refused(m, v[0].name.s, why.p);
 	} else {
 		for (i = 0; i < n && rc == CLI_OK; i++)
 			rc = send_platforms(m, v + i, 1);
@@ -509,7 +564,7 @@ send_platforms(struct moving *m, struct moved *v, size_t n)
 static int
 move_platforms(struct moving *m)
 {
-	struct moved v[TOGETHER] = { { "", NULL, NULL } };
+	struct moved v[TOGETHER] = { 0 };
 	sqlite3_stmt *s;
 	size_t n = 0, i;
 	int rc = CLI_OK;
@@ -537,24 +592,6 @@ move_platforms(struct moving *m)
 }
 
 /* --- what not every version has --------------------------------------- */
-
-static bool
-has_table(struct moving *m, const char *name)
-{
-	sqlite3_stmt *s;
-	int rc = CLI_OK;
-	bool has;
-
-	if (!rows(m,
-		"SELECT 1 FROM sqlite_master WHERE type = 'table'"
-		" AND name = ?1",
-		&s))
-		return false;
-	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	has = next(m, s, &rc);
-	sqlite3_finalize(s);
-	return has;
-}
 
 /*
  * Who registered and waits to be fetched, in a mode that does not fetch when

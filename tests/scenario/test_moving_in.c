@@ -4,6 +4,7 @@
  */
 #include "config/base/blob.h"
 #include "config/base/enc.h"
+#include "config/base/log.h"
 #include "tests/kit/house.h"
 #include "tests/kit/keep.h"
 
@@ -284,6 +285,72 @@ START_TEST(test_what_was_altered_stays_outside)
 }
 END_TEST
 
+/* The name of who stays outside is the one that the server's log has. */
+START_TEST(test_no_identifier_is_told)
+{
+	struct sim_platform p = sim_platform(platforms[1]);
+	struct run r;
+
+	fill();
+	sql("UPDATE pck_cert SET pck_cert = CAST(replace(CAST(pck_cert AS TEXT)"
+	    ", 'A', 'B') AS BLOB) WHERE qe_id IN"
+	    " (SELECT qe_id FROM platforms ORDER BY rowid DESC LIMIT 1)");
+	house_fresh(&h, NULL);
+	r = import();
+	ck_assert_int_eq(r.status, 1);
+	ck_assert_ptr_null(strcasestr(r.err.p, keep_printf("%.8s", p.qe_id)));
+	ck_assert_ptr_nonnull(strstr(r.err.p,
+	    keep_printf("%s: left out", log_id(span_str(p.qe_id)).s)));
+	run_free(&r);
+}
+END_TEST
+
+/* What clients asked for by the address in a certificate. */
+#define CRL_CACHE                                                              \
+	"CREATE TABLE crl_cache(cdp_url, crl BLOB);"                           \
+	"INSERT INTO crl_cache SELECT"                                         \
+	" 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der'" \
+	", crl FROM pcs_certificates WHERE id = 1;"                            \
+	"UPDATE pcs_certificates SET crl = NULL;"                              \
+	"INSERT INTO crl_cache SELECT 'https://api.trustedservices.intel.com"  \
+	"/sgx/certification/v4/pckcrl?ca=processor&encoding=der'"              \
+	", pck_crl FROM pck_crl;"                                              \
+	"DELETE FROM pck_crl"
+
+START_TEST(test_lists_by_their_address_move_in)
+{
+	fill();
+	sql(CRL_CACHE);
+	house_fresh(&h, NULL);
+	expect_run(import(), 0, "2 platforms, 6 objects");
+	sim_down(h.sim);
+	(void)held(S4 "rootcacrl");
+	(void)held(S4 "pckcrl?ca=processor");
+	sim_up(h.sim);
+}
+END_TEST
+
+START_TEST(test_lists_by_their_address_pass_the_gate)
+{
+	fill();
+	sql(CRL_CACHE);
+	sql("UPDATE crl_cache SET crl = substr(hex(crl), 1,"
+	    " length(hex(crl)) - 1) ||"
+	    " CASE substr(hex(crl), -1) WHEN '0' THEN '1' ELSE '0' END"
+	    " WHERE cdp_url LIKE '%RootCA%'");
+	sql("INSERT INTO crl_cache VALUES('https://example.com/pckcrl', x'30'),"
+	    " (NULL, NULL), (x'ff', 'x')");
+	house_fresh(&h, NULL);
+	expect_run(import(), 1, "rootcrl: left out");
+	expect_run(import(), 1, "crl_cache: left out: ");
+	expect_run(import(), 1, "2 platforms, 5 objects");
+	sim_down(h.sim);
+	(void)held(S4 "pckcrl?ca=processor");
+	ck_assert_int_ne(house_status(&h, S4 "rootcacrl"), 200);
+	sim_up(h.sim);
+}
+END_TEST
+
 /* Rows that no PCCS wrote; what is around them comes in. */
 START_TEST(test_odd_rows_stay_outside)
 {
@@ -512,6 +579,9 @@ fill_suite(Suite *s)
 	tcase_set_timeout(moved, 60);
 	tcase_add_test(moved, test_a_database_moves_in);
 	tcase_add_test(moved, test_what_was_altered_stays_outside);
+	tcase_add_test(moved, test_no_identifier_is_told);
+	tcase_add_test(moved, test_lists_by_their_address_move_in);
+	tcase_add_test(moved, test_lists_by_their_address_pass_the_gate);
 	tcase_add_test(moved, test_odd_rows_stay_outside);
 	tcase_add_test(moved, test_a_database_in_use);
 	tcase_add_test(moved, test_the_queue_moves_in);
