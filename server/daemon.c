@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "server/inherit.h"
 #include "server/notify.h"
 #include "server/pulse.h"
 #include "server/server.h"
@@ -227,6 +228,22 @@ daemon_loop(struct daemon *d, const sigset_t *set)
 	server_drain(d->server);
 }
 
+/* A port that accepts and never answers is harder to find than one that is
+ * closed. */
+static void
+daemon_sockets(void)
+{
+	char address[160];
+	int fd = 0;
+
+	while (inherit_unused(&fd, address, sizeof(address)))
+		log_event(LOG_WARN, "socket-not-served", "address", address,
+		    "text",
+		    "given by the service manager, but no listen[].address in "
+		    "larder.json is this one: who connects waits for ever",
+		    NULL);
+}
+
 int
 daemon_run(const char *path)
 {
@@ -237,6 +254,7 @@ daemon_run(const char *path)
 
 	daemon_signals(&set);
 	if (daemon_start(&d, &why) == ERR_OK) {
+		daemon_sockets();
 		notify_send("READY=1");
 		daemon_loop(&d, &set);
 	} else {

@@ -1,8 +1,9 @@
 #include "server/inherit.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -71,6 +72,8 @@ listens_at(int fd, const struct sockaddr *want)
 	       same_address(&u.a, want);
 }
 
+static bool used[FIRST + MOST];
+
 int
 inherit_find(const struct sockaddr *want)
 {
@@ -84,7 +87,57 @@ inherit_find(const struct sockaddr *want)
 		    fcntl(i, F_SETFL, flags | O_NONBLOCK) == -1 ||
 		    fcntl(i, F_SETFD, FD_CLOEXEC) == -1)
 			return -1;
+		used[i] = true;
 		return i;
 	}
 	return -1;
+}
+
+static void
+address_text(int fd, char *text, size_t len)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	union {
+		struct sockaddr_storage a;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+		char room[sizeof(struct sockaddr_storage) + 1];
+	} u = { 0 };
+	socklen_t n = sizeof(u.a);
+
+	if (getsockname(fd, (struct sockaddr *)&u.a, &n) == -1) {
+		snprintf(text, len, "no socket");
+		return;
+	}
+	switch (u.a.ss_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &u.in.sin_addr, host, sizeof(host));
+		snprintf(text, len, "%s:%d", host, ntohs(u.in.sin_port));
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &u.in6.sin6_addr, host, sizeof(host));
+		snprintf(text, len, "[%s]:%d", host, ntohs(u.in6.sin6_port));
+		break;
+	case AF_UNIX:
+		snprintf(text, len, "unix:%s", u.un.sun_path);
+		break;
+	default:
+		snprintf(text, len, "a socket of family %d", u.a.ss_family);
+	}
+}
+
+bool
+inherit_unused(int *fd, char *text, size_t len)
+{
+	int i, n = inherited();
+
+	for (i = *fd < FIRST ? FIRST : *fd; i < FIRST + n; i++) {
+		if (used[i])
+			continue;
+		address_text(i, text, len);
+		*fd = i + 1;
+		return true;
+	}
+	return false;
 }

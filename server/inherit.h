@@ -5,6 +5,7 @@
 #ifndef SERVER_INHERIT_H
 #define SERVER_INHERIT_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /*
@@ -13,5 +14,12 @@
  * lives, so that a reload may leave an address and come back to it.
  */
 int inherit_find(const struct sockaddr *);
+
+/*
+ * The next one from *fd on (0: the first) that inherit_find() never gave, as a
+ * text to be looked for in unit and settings: its address, or what it is
+ * instead of a listening socket.  False: there are no more.
+ */
+bool inherit_unused(int *fd, char *text, size_t len);
 
 #endif

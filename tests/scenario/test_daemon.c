@@ -153,7 +153,8 @@ START_TEST(test_serves_sockets_that_were_given)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct daemon_run d;
-	char text[1024];
+	char text[1024], one[1024], name[80];
+	struct buf log;
 	int given[2], tcp, local, turn;
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", run_path("given"));
@@ -172,6 +173,19 @@ START_TEST(test_serves_sockets_that_were_given)
 		answered(local);
 		ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
 	}
+	/* What no listener is for is named, and that alone. */
+	snprintf(one, sizeof(one),
+	    "{\"mode\": \"offline\", \"database\": \"sqlite:%s\","
+	    " \"listen\": [{\"address\": \"unix:%s\", \"serve\": [\"ops\"]}]}",
+	    run_path("larder.db"), un.sun_path);
+	snprintf(name, sizeof(name),
+	    "event=socket-not-served address=127.0.0.1:%d", ntohs(in.sin_port));
+	ck_assert(daemon_run_given("larder", one, given, 2, &d));
+	ck_assert_int_eq(daemon_run_end(&d, SIGTERM), 0);
+	log = run_slurp(d.log);
+	ck_assert_ptr_nonnull(strstr(log.p, name));
+	ck_assert_ptr_null(strstr(log.p, "socket-not-served address=unix:"));
+	buf_free(&log);
 	/* Not given, the same addresses are in use. */
 	ck_assert(!daemon_run_start("larder", text, &d));
 	close(given[0]);
