@@ -316,6 +316,39 @@ note_the_rest(const struct settings *s)
 
 /* --- the command ------------------------------------------------------ */
 
+/* Which setting of Intel's a refused one of ours was made of, and what may
+ * stand there; NULL: none of them. */
+static const char *
+advice(const char *refused)
+{
+	static const struct {
+		const char *ours, *text;
+	} made[] = {
+		{ " listen[0].address",
+		    "it is made of hosts and HTTPS_PORT: put an IP address of "
+		    "this machine, or 0.0.0.0 or :: for all, in the place of a "
+		    "name, and a number as the port" },
+		{ " upstream.proxy",
+		    "it is made of proxy: leave the user out, and let a proxy "
+		    "on this machine log in to that one" },
+		{ " upstream.pcs.urls",
+		    "it is made of uri: where Intel's PCS or a mirror is" },
+		{ " tokens.admin_sha512",
+		    "it is made of AdminTokenHash: the output of "
+		    "\"echo -n TOKEN | sha512sum\", or nothing" },
+		{ " tokens.user_sha512",
+		    "it is made of UserTokenHash: the output of "
+		    "\"echo -n TOKEN | sha512sum\", or nothing" },
+		{ " mode", "it is made of CachingFillMode" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		if (strstr(refused, made[i].ours) != NULL)
+			return made[i].text;
+	return NULL;
+}
+
 /* What was made has to be a configuration that larderd takes. */
 static int
 write_settings(const struct settings *s)
@@ -324,15 +357,18 @@ write_settings(const struct settings *s)
 	struct config *config = NULL;
 	struct buf b = BUF_INIT;
 	struct why why = { 0 };
+	const char *hint;
 	int rc;
 
 	must(text != NULL);
 	buf_printf(&b, "%s\n", text);
 	free(text);
-	if (config_read(buf_view(&b), "larder.json", &config, &why) != ERR_OK)
-		rc = cli_fail(s->cli, "%s: cannot be taken over: %s",
-		    s->cli->argv[0], why.text);
-	else
+	if (config_read(buf_view(&b), "larder.json", &config, &why) != ERR_OK) {
+		hint = advice(why.text);
+		rc = cli_fail(s->cli, "%s: cannot be taken over: %s%s%s%s",
+		    s->cli->argv[0], why.text, hint == NULL ? "" : " (",
+		    hint == NULL ? "" : hint, hint == NULL ? "" : ")");
+	} else
 		rc = cli_put(s->cli, buf_view(&b));
 	config_unref(config);
 	buf_free(&b);

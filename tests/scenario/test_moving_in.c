@@ -514,6 +514,21 @@ START_TEST(test_settings_that_cannot_be_taken)
 	    "cannot be taken over");
 	expect_run(translate("{\"AdminTokenHash\": \"12\"}"), 1,
 	    "cannot be taken over");
+	/* By the name it has there, and with what to do. */
+	expect_run(translate("{\"hosts\": \"pccs.example\"}"), 1,
+	    "made of hosts and HTTPS_PORT: put an IP address");
+	expect_run(translate("{\"HTTPS_PORT\": 70000}"), 1,
+	    "made of hosts and HTTPS_PORT");
+	expect_run(translate("{\"proxy\": \"http://me:word@proxy:3128\"}"), 1,
+	    "made of proxy: leave the user out");
+	expect_run(translate("{\"uri\": \"ftp://pcs.example\"}"), 1,
+	    "made of uri");
+	expect_run(translate("{\"AdminTokenHash\": \"12\"}"), 1,
+	    "made of AdminTokenHash");
+	expect_run(translate("{\"UserTokenHash\": \"12\"}"), 1,
+	    "made of UserTokenHash");
+	expect_run(translate("{\"CachingFillMode\": \"EAGER\"}"), 1,
+	    "made of CachingFillMode");
 	expect_run(translate("{\"HTTPS_PORT\": 70000}"), 1, "address");
 	expect_run(translate("{\"HTTPS_PORT\": \"https\"}"), 1, "address");
 	expect_run(translate("{\"HTTPS_PORT\": null}"), 1, "address");
