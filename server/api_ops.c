@@ -10,6 +10,8 @@
  * answers touches a disk or an upstream.
  */
 #include "server/api.h"
+
+#include "config/base/version.h"
 #include "server/server.h"
 #include "server/tally.h"
 
@@ -67,6 +69,9 @@ ops_metrics(struct req *req)
 	struct buf b = BUF_INIT;
 
 	metric_write(&b);
+	buf_str(&b, "# HELP larder_build_info Of which version the program is\n"
+		    "# TYPE larder_build_info gauge\n"
+		    "larder_build_info{version=\"" LARDER_VERSION "\"} 1\n");
 	buf_printf(&b,
 	    "# HELP larder_connections_open Connections open now\n"
 	    "# TYPE larder_connections_open gauge\n"

@@ -171,6 +171,10 @@ objects_write(struct storage *st, struct buf *b)
 	    "Objects admitted before a root CRL was held", sum, sum_unchecked);
 	kind_gauge(b, "larder_last_success_timestamp_seconds",
 	    "When an object of the kind was last fetched", sum, sum_success);
+	buf_printf(b,
+	    "larder_last_success_timestamp_seconds{kind=\"platform\"} %" PRId64
+	    "\n",
+	    atomic_load(&st->platform_success));
 	object_gauge(b, snap, "larder_object_issue_timestamp_seconds",
 	    "issueDate or thisUpdate", issue_value);
 	object_gauge(b, snap, "larder_object_next_update_timestamp_seconds",

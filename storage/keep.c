@@ -39,7 +39,7 @@ reg_count_row(void *arg, const struct db_val *col)
 enum err
 keep_count(struct storage *st, struct why *why)
 {
-	int64_t platforms = 0, policies = 0;
+	int64_t platforms = 0, policies = 0, latest = 0;
 	enum err e;
 	int i;
 
@@ -50,8 +50,12 @@ keep_count(struct storage *st, struct why *why)
 	    (e = store_read(st, SQL_PLATFORM_COUNT, NULL, 0, number_row,
 		 &platforms, why)) != ERR_OK ||
 	    (e = store_read(st, SQL_POLICY_COUNT, NULL, 0, number_row,
-		 &policies, why)) != ERR_OK)
+		 &policies, why)) != ERR_OK ||
+	    (e = store_read(st, SQL_PLATFORM_LATEST, NULL, 0, number_row,
+		 &latest, why)) != ERR_OK)
 		return e;
+	if (latest > atomic_load(&st->platform_success))
+		atomic_store(&st->platform_success, latest);
 	atomic_store(&st->n_platforms, platforms);
 	atomic_store(&st->n_policies, policies);
 	st->recount = false;

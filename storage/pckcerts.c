@@ -170,6 +170,8 @@ row_write(struct storage *st, struct prow *p, const struct pck_set *set,
 		 id_row, &p->row, why)) != ERR_OK)
 		return e;
 	fleet_touch(st, ppid);
+	if (p->fetched_at > atomic_load(&st->platform_success))
+		atomic_store(&st->platform_success, p->fetched_at);
 	if (how->is_new)
 		atomic_fetch_add(&st->n_platforms, 1);
 	if (!how->on_demand || !how->is_new)

@@ -99,8 +99,9 @@ struct storage {
 	atomic_size_t queued; /* jobs not answered yet */
 	_Atomic int64_t n_unsaved, n_platforms, n_policies;
 	_Atomic int64_t n_veks[2][AMD_PRODUCT_N]; /* by side */
-	_Atomic int64_t veks_trimmed;             /* over tcbs_per_chip */
-	_Atomic int64_t vlek_end;                 /* UTC seconds; 0: none */
+	_Atomic int64_t platform_success; /* a list of certificates came */
+	_Atomic int64_t veks_trimmed;     /* over tcbs_per_chip */
+	_Atomic int64_t vlek_end;         /* UTC seconds; 0: none */
 	_Atomic int64_t reg_count[REG_DELETED + 1];
 	_Atomic int db_err_seen; /* enum err, for metrics */
 	_Atomic int64_t db_failures, commit_ms;

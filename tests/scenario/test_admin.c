@@ -4,6 +4,7 @@
  */
 #include "config/base/clock.h"
 #include "config/base/enc.h"
+#include "config/base/version.h"
 #include "tests/kit/document.h"
 #include "tests/kit/house.h"
 #include "tests/kit/keep.h"
@@ -570,6 +571,8 @@ START_TEST(test_metrics)
 	ck_assert_ptr_nonnull(
 	    strstr(r.body, "larder_requests_total{result=\"miss\"} 1\n"));
 	ck_assert_ptr_nonnull(strstr(r.body, "larder_connections_open "));
+	ck_assert_ptr_nonnull(strstr(r.body,
+	    "larder_build_info{version=\"" LARDER_VERSION "\"} 1\n"));
 	house_stop(&h);
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include "tests/kit/storekit.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -527,6 +528,57 @@ START_TEST(test_all_not_available_is_said_and_keeps_what_was_held)
 }
 END_TEST
 
+/* What was not available was asked for with a manifest of before. */
+START_TEST(test_a_row_of_what_is_not_available_is_no_newer_manifest)
+{
+	struct platform_id id = kit_platform_id("AB");
+
+	kit_config(k, "\"mode\":\"req\"");
+	kit_reopen(k);
+	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
+	ck_assert_int_eq(admit_levels("AB", &raw[1], "ncc"), ERR_OK);
+	ck_assert_int_eq(number("UPDATE registration SET manifest = x'4F4C44'"
+				" RETURNING 1"),
+	    1);
+	ck_assert_int_eq(kit_ask(k, &id), ERR_OK);
+	ck_assert(span_eq_str(blob_span(k->ask.manifest), "OLD"));
+	ck_assert_int_eq(number("UPDATE platform SET manifest = x'4E4557'"
+				" RETURNING 1"),
+	    1);
+	ck_assert_int_eq(kit_ask(k, &id), ERR_OK);
+	ck_assert(span_eq_str(blob_span(k->ask.manifest), "NEW"));
+}
+END_TEST
+
+static void
+last_success(int64_t at)
+{
+	struct buf b = BUF_INIT;
+	char want[96];
+
+	snprintf(want, sizeof(want),
+	    "larder_last_success_timestamp_seconds{kind=\"platform\"} %" PRId64
+	    "\n",
+	    at);
+	storage_metrics(k->st, &b);
+	buf_add(&b, "", 1);
+	ck_assert_msg(strstr(b.p, want) != NULL, "%s", want);
+	buf_free(&b);
+}
+
+START_TEST(test_metrics_tell_when_certificates_came)
+{
+	last_success(0);
+	kit_tcbinfo(k, TEE_SGX, FMSPC, UPDATE_STANDARD);
+	ck_assert_int_eq(admit_levels("AB", &raw[0], "nnn"), ERR_NOT_AVAILABLE);
+	last_success(0);
+	ck_assert_int_eq(admit_levels("AB", &raw[0], "ccc"), ERR_OK);
+	last_success(number("SELECT fetched_at FROM platform"));
+	kit_reopen(k);
+	last_success(number("SELECT fetched_at FROM platform"));
+}
+END_TEST
+
 START_TEST(test_req_mode_queues_what_is_not_available)
 {
 	json_t *doc, *row;
@@ -733,6 +785,9 @@ suite(void)
 	tcase_add_test(t,
 	    test_all_not_available_is_said_and_keeps_what_was_held);
 	tcase_add_test(t, test_req_mode_queues_what_is_not_available);
+	tcase_add_test(t,
+	    test_a_row_of_what_is_not_available_is_no_newer_manifest);
+	tcase_add_test(t, test_metrics_tell_when_certificates_came);
 	tcase_add_test(t, test_a_changed_row_is_refused_not_served);
 	tcase_add_test(t, test_platforms_nobody_registered_are_capped_by_ppid);
 	tcase_add_test(t, test_platforms_nobody_registered_are_capped_in_all);
