@@ -149,17 +149,25 @@ find_issuers(struct run *r, enum amd_product p, enum amd_side side,
 	return out[0] != NULL && out[1] != NULL;
 }
 
-/* A version 2 report does not say its product: what we hold of it does. */
+/*
+ * A version 2 report does not say its product: what we hold of it does.  The
+ * host's word for it only says where to look first.
+ */
 static struct coll *
 find_vcek(struct run *r)
 {
 	const struct snp_report *report = &r->evidence->snp;
-	enum amd_product p = snp_report_product(report, AMD_PRODUCT_N), last;
+	enum amd_product said = snp_report_product(report, AMD_PRODUCT_N);
+	bool genoa = evidence_product(r->evidence) == AMD_GENOA;
+	const enum amd_product either[2] = { genoa ? AMD_GENOA : AMD_MILAN,
+		genoa ? AMD_MILAN : AMD_GENOA };
+	size_t i, n = said == AMD_PRODUCT_N ? 2 : 1;
 	struct coll_key key;
+	enum amd_product p;
 	struct coll *c;
 
-	last = p == AMD_PRODUCT_N ? AMD_GENOA : p;
-	for (p = p == AMD_PRODUCT_N ? AMD_MILAN : p; p <= last; p++) {
+	for (i = 0; i < n; i++) {
+		p = n == 1 ? said : either[i];
 		key = key_vcek(p, snp_report_hwid(report, p),
 		    report->reported_tcb);
 		if ((c = find_vek(r, &key)) != NULL) {
@@ -181,7 +189,7 @@ find_vlek(struct run *r)
 {
 	const struct snp_report *report = &r->evidence->snp;
 	struct coll_key key = { .kind = COLL_VEK,
-		.product = snp_report_product(report, AMD_PRODUCT_N),
+		.product = evidence_product(r->evidence),
 		.side = AMD_VLEK,
 		.tcb = report->reported_tcb };
 	const struct vek *vek;

@@ -265,6 +265,16 @@ evidence_fini(struct evidence *e)
 	memset(e, 0, sizeof(*e));
 }
 
+enum amd_product
+evidence_product(const struct evidence *e)
+{
+	enum amd_product hint = AMD_PRODUCT_N;
+
+	if (e->certs.has_cpuid1)
+		hint = amd_product_of_eax(e->certs.cpuid1);
+	return snp_report_product(&e->snp, hint);
+}
+
 const unsigned char *
 evidence_report_data(const struct evidence *e)
 {

@@ -60,6 +60,13 @@ struct evidence {
 void evidence_read(struct span, struct evidence *out);
 void evidence_fini(struct evidence *);
 
+/*
+ * Whose an SNP report is: what it says itself, else the CPUID that its host
+ * put into the certificate table (snp-report 7.1), which nobody signed.
+ * AMD_PRODUCT_N: neither says.
+ */
+enum amd_product evidence_product(const struct evidence *);
+
 /* The 64 bytes the guest chose, or NULL: none could be read. */
 const unsigned char *evidence_report_data(const struct evidence *);
 

@@ -50,7 +50,9 @@ judge_snp(const struct appraisal *a, struct verdict *v)
 		.crl_err = set->crl_err,
 	};
 
-	snp_verify(&e->snp, e->bytes, a->hint, &c, a->at, &v->snp);
+	snp_verify(&e->snp, e->bytes,
+	    a->hint != AMD_PRODUCT_N ? a->hint : evidence_product(e), &c, a->at,
+	    &v->snp);
 	v->valid = v->snp.genuine;
 	v->why = v->snp.why;
 	if (v->snp.err != SNP_OK &&

@@ -406,7 +406,9 @@ ask_amd(const struct cli *cli, const char *server, const struct evidence *e,
 	}
 	if (!vlek)
 		return ask_vcek(cli, server, e, out);
-	product = snp_report_product(&e->snp, AMD_MILAN);
+	product = evidence_product(e);
+	if (product == AMD_PRODUCT_N && !e->snp.has_cpuid)
+		product = AMD_MILAN;
 	return product == AMD_PRODUCT_N ||
 	       ask_issuers(cli, server, product, AMD_VLEK, out);
 }

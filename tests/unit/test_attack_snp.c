@@ -438,6 +438,52 @@ START_TEST(test_masked_keys_and_chips)
 }
 END_TEST
 
+/*
+ * The host's CPUID in the table says whose a version 2 report is that does not
+ * say it, and no certificate does; nobody signed it, so it says no more
+ * (snp-report 6, 7.1).
+ */
+START_TEST(test_cpuid_of_the_table_is_a_hint)
+{
+	static const struct {
+		const char *name;
+		uint32_t version, eax; /* 0: none */
+		bool no_vek;
+		const char *check; /* NULL: accepted */
+	} rows[] = {
+		{ "none", 2, 0, true, E(PRODUCT_UNKNOWN) },
+		{ "Milan's", 2, 0x00a00f11, true, E(CHIP_ID_MASKED) },
+		{ "of no product", 2, 0x00100f11, true, E(PRODUCT_UNKNOWN) },
+		{ "Genoa's, and the certificate's", 2, 0x00a10f11, false,
+		    NULL },
+		{ "Genoa's, and the report's", 3, 0x00a10f11, false, NULL },
+		{ "Milan's, and no certificate", 3, 0x00a00f11, true,
+		    E(CHIP_ID_MASKED) },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct forge f = forge(AMD_MILAN, AMD_VCEK, rows[i].version);
+		struct cert_table t = { .has_cpuid1 = rows[i].eax != 0,
+			.cpuid1 = rows[i].eax };
+		struct buf b = BUF_INIT;
+		struct blob *report, *table;
+
+		memset(f.report.chip_id, 0, sizeof(f.report.chip_id));
+		f.no_vek = rows[i].no_vek;
+		report = snp_made(pki, &f.key, &f.report);
+		table = snp_made_table(&t);
+		buf_span(&b, blob_span(report));
+		buf_span(&b, blob_span(table));
+		judge_bytes(rows[i].name, &f, buf_view(&b),
+		    rows[i].check == NULL, rows[i].check);
+		blob_unref(report);
+		blob_unref(table);
+		buf_free(&b);
+	}
+}
+END_TEST
+
 /* The certificate is good, and the signature is another chip's or TCB's. */
 START_TEST(test_swapped_keys)
 {
@@ -617,6 +663,7 @@ main(void)
 	tcase_add_loop_test(tc, test_every_policy_requirement, 0, n_policy);
 	tcase_add_loop_test(tc, test_every_platform_requirement, 0, n_platform);
 	tcase_add_loop_test(tc, test_masked_keys_and_chips, 0, AMD_PRODUCT_N);
+	tcase_add_test(tc, test_cpuid_of_the_table_is_a_hint);
 	tcase_add_test(tc, test_swapped_keys);
 	tcase_add_test(tc, test_time_at_every_boundary);
 	tcase_add_loop_test(tc, test_extended_report_needs_nothing_else, 0,
