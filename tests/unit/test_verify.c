@@ -206,6 +206,63 @@ START_TEST(test_debug_is_forbidden_unless_said)
 }
 END_TEST
 
+/*
+ * Genuine producers pad with zeros (quote-verification 3): the same quote as
+ * published must have the verdict of the bare one, and no digest of its own;
+ * any other octet behind it is refused.  The number of cases judged so.
+ */
+static size_t
+padded_check(const char *padded, const json_t *cases)
+{
+	const char *base = strrchr(padded, '/') + 1;
+	size_t i, n = 0, len = (size_t)(strstr(base, "-zero") - base);
+	struct blob *b = vector_read(padded), *twin;
+	json_t *c, *bare, *j;
+	struct vcase v;
+
+	json_array_foreach(cases, i, c)
+	{
+		const char *quote = vector_text(c, "quote");
+
+		if (strncmp(quote + strlen("quotes/"), base, len) != 0)
+			continue;
+		vcase_real("tdx", c, &v);
+		ck_assert_uint_gt(b->len, v.quote->len);
+		bare = judge(&v, blob_span(v.quote), NULL);
+		j = judge(&v, blob_span(b), NULL);
+		expect_verdict(v.name, v.expect, v.either, j);
+		ck_assert_msg(json_equal(bare, j), "%s: %s", padded, v.name);
+		json_decref(j);
+		json_decref(bare);
+		twin = blob_from(blob_span(b));
+		twin->data[b->len - 1] = 1;
+		j = judge(&v, blob_span(twin), NULL);
+		ck_assert_str_eq(word(j, "evidence"), "invalid");
+		ck_assert_str_eq(first_reason(j), "quote-format");
+		json_decref(j);
+		blob_unref(twin);
+		vcase_fini(&v);
+		n++;
+	}
+	blob_unref(b);
+	return n;
+}
+
+START_TEST(test_padded_quotes_are_judged_as_bare_ones)
+{
+	json_t *j = vector_json("tdx/cases.json");
+	size_t i, n, judged;
+	char **names = vnames("tdx/quotes/padded", &n);
+
+	for (i = 0; i < n; i++) {
+		judged = padded_check(names[i], json_object_get(j, "cases"));
+		ck_assert_msg(judged > 0, "%s: of which case?", names[i]);
+	}
+	vnames_free(names, n);
+	json_decref(j);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -221,8 +278,9 @@ main(void)
 		tcase_add_loop_test(tc, test_snp_cases, 0, (int)scase_n);
 		tcase_add_test(tc, test_time_is_a_word_of_its_own);
 		tcase_add_test(tc, test_debug_is_forbidden_unless_said);
+		tcase_add_test(tc, test_padded_quotes_are_judged_as_bare_ones);
 	} else {
-		vectors_skipped(4 + (unsigned)scase_n - 1);
+		vectors_skipped(5 + (unsigned)scase_n);
 	}
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
