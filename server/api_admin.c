@@ -235,6 +235,7 @@ const struct route routes_admin[] = {
 	ADMIN("/v1/baseline/lag", POST, BODY_SMALL, api_baseline_change),
 	ADMIN("/v1/baseline/follow", POST, BODY_SMALL, api_baseline_change),
 	ADMIN("/v1/baseline/promote", POST, BODY_SMALL, api_baseline_change),
+	ADMIN("/v1/baseline/clear", POST, BODY_SMALL, api_baseline_change),
 	ADMIN("/v1/baseline/rollback", POST, BODY_SMALL, api_baseline_change),
 	{ 0, 0, NULL, ROLE_NONE, NULL, BODY_NONE, NULL, NULL },
 };

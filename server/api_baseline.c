@@ -252,6 +252,8 @@ amd_read(struct change *c, struct why *why)
 	    !hex_is(span_str(chip), 2 * amd_hwid_len(a->product)))
 		return bad(why, "chip has not the length of its product's ids");
 	a->chip = (char *)(uintptr_t)(chip == NULL ? "" : chip);
+	if (c->ask.verb == BASE_CLEAR)
+		return ERR_OK;
 	a->newest = c->ask.verb == BASE_FOLLOW;
 	if (!a->newest && (tcb == NULL || strlen(tcb) != 16 ||
 			      amd_tcb_read(span_str(tcb), &a->tcb) != ERR_OK))
@@ -283,6 +285,7 @@ rule_read(struct change *c, struct why *why)
 	case BASE_FOLLOW:
 		return follow_read(c, why);
 	case BASE_PROMOTE:
+	case BASE_CLEAR:
 	case BASE_ROLLBACK:
 	case BASE_VERB_N:
 		break;
@@ -332,10 +335,11 @@ change_read(struct change *c, struct why *why)
 		return e;
 	if (c->ask.verb == BASE_ROLLBACK)
 		return rollback_read(c, why);
-	if ((e = amd_read(c, why)) != ERR_OK || c->ask.has_amd)
-		return e != ERR_OK || c->ask.verb == BASE_PIN ||
-			       c->ask.verb == BASE_FOLLOW
-			   ? e
+	if ((e = amd_read(c, why)) != ERR_OK || c->ask.verb == BASE_CLEAR)
+		return e;
+	if (c->ask.has_amd)
+		return c->ask.verb == BASE_PIN || c->ask.verb == BASE_FOLLOW
+			   ? ERR_OK
 			   : bad(why, "a product's TCB is pinned or followed");
 	return rule_read(c, why);
 }

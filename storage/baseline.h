@@ -227,6 +227,7 @@ enum base_verb {
 	BASE_LAG,
 	BASE_FOLLOW,
 	BASE_PROMOTE,
+	BASE_CLEAR, /* the rule set at run time, of one scope */
 	BASE_ROLLBACK,
 	BASE_VERB_N
 };
@@ -241,7 +242,7 @@ struct base_change {
 	struct base_rule rule; /* PIN, LAG, FOLLOW; PROMOTE: number or 0 */
 	int64_t to;            /* ROLLBACK: the revision to go back to; -1:
 	    the one before the last */
-	bool has_amd; /* PIN, FOLLOW: of a product's least TCB instead */
+	bool has_amd; /* PIN, FOLLOW, CLEAR: of a product's least TCB instead */
 	struct base_amd amd;
 	const char *who, *reason;
 	bool dry_run, force;

@@ -21,7 +21,7 @@
 #define LAG_MAX    3650 /* days: ten years */
 
 static const char *const verb_names[BASE_VERB_N] = { "pin", "lag", "follow",
-	"promote", "rollback" };
+	"promote", "clear", "rollback" };
 
 const char *
 base_verb_name(enum base_verb v)
@@ -95,7 +95,9 @@ static enum err
 check_scope(const struct change_job *c, const struct base_held *h,
     struct why *why)
 {
-	if (c->ask.verb == BASE_ROLLBACK || c->ask.has_amd)
+	/* A rule may outlive what it was made for: it can still be cleared. */
+	if (c->ask.verb == BASE_ROLLBACK || c->ask.verb == BASE_CLEAR ||
+	    c->ask.has_amd)
 		return ERR_OK;
 	if (c->ask.kind == BASE_LISTEN &&
 	    !listen_known(c->job.st->config, c->ask.name))
@@ -321,6 +323,55 @@ rules_at(struct change_job *c, json_t **out, struct why *why)
 				  "there is no revision %lld", (long long)to);
 }
 
+/* The place of a rule of AMD's among those of run time; SIZE_MAX: none. */
+static size_t
+amd_at(const json_t *rules, const struct base_amd *a)
+{
+	const char *product, *chip;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(rules, i, o)
+	{
+		product = json_string_value(json_object_get(o, "product"));
+		chip = json_string_value(json_object_get(o, "chip"));
+		if (product != NULL &&
+		    strcmp(product, amd_product_name(a->product)) == 0 &&
+		    strcmp(chip == NULL ? "" : chip, a->chip) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+static bool
+rule_cleared(const struct change_job *c, json_t *rules)
+{
+	json_t *of = rules;
+
+	if (c->ask.has_amd) {
+		of = json_object_get(rules, "amd");
+		return json_array_remove(of, amd_at(of, &c->ask.amd)) == 0;
+	}
+	if (c->ask.kind == BASE_DEFAULT)
+		return json_object_del(rules, "default") == 0;
+	of = json_object_get(rules,
+	    c->ask.kind == BASE_LISTEN ? "listen" : "fmspc");
+	return json_object_del(of, c->ask.name) == 0;
+}
+
+/* What is set at run time but for one scope, which then has what the
+ * configuration says. */
+static enum err
+rules_without(const struct change_job *c, json_t **out, struct why *why)
+{
+	*out = json_deep_copy(state_of(c)->run_time);
+	must(*out != NULL);
+	if (rule_cleared(c, *out))
+		return ERR_OK;
+	return why_set(why, ERR_PARAM, CLAUSE,
+	    "no rule was set at run time there: nothing to clear");
+}
+
 /* The policy after the change, and its table. */
 static enum err
 change_make(struct change_job *c, const struct base_held *h, struct why *why)
@@ -331,13 +382,16 @@ change_make(struct change_job *c, const struct base_held *h, struct why *why)
 
 	if (c->ask.verb == BASE_ROLLBACK)
 		e = rules_at(c, &rules, why);
+	else if (c->ask.verb == BASE_CLEAR)
+		e = rules_without(c, &rules, why);
 	else
 		rules = json_incref(s->run_time);
 	if (e == ERR_OK)
 		e = baseline_policy_make(c->job.st->config, rules,
 		    s->policy->revision + 1, &c->policy, why);
 	json_decref(rules);
-	if (e != ERR_OK || c->ask.verb == BASE_ROLLBACK)
+	if (e != ERR_OK || c->ask.verb == BASE_ROLLBACK ||
+	    c->ask.verb == BASE_CLEAR)
 		return e;
 	if (c->ask.has_amd)
 		base_policy_set_amd(c->policy, &c->ask.amd);

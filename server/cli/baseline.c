@@ -517,6 +517,12 @@ cmd_follow(struct cli *cli)
 }
 
 static int
+cmd_clear(struct cli *cli)
+{
+	return change(cli, "clear", json_object());
+}
+
+static int
 cmd_rollback(struct cli *cli)
 {
 	json_t *o = json_object();
@@ -563,6 +569,7 @@ cmd_rollback(struct cli *cli)
 
 static const struct cli_opt rule_opts[] = { COMMON, SCOPE, RETIRE, AMD, END };
 static const struct cli_opt promote_opts[] = { COMMON, SCOPE, RETIRE, END };
+static const struct cli_opt clear_opts[] = { COMMON, SCOPE, AMD, END };
 static const struct cli_opt history_opts[] = {
 	{ "before", 0, "N", "changes before this revision" },
 	END,
@@ -596,6 +603,11 @@ const struct cli_command cli_baseline_commands[] = {
 	    "The number is pinned.  Refused when more platforms would fall\n"
 	    "out of date than baseline.fall_max_percent allows.\n",
 	    cmd_promote },
+	{ "baseline clear", "", 0, 0, ASKS, clear_opts,
+	    "Take back a rule set at run time",
+	    "Of the default, or of what the options name: what larder.json\n"
+	    "says applies there again.  Other rules stay.\n",
+	    cmd_clear },
 	{ "baseline rollback", "", 0, 0, ASKS, rollback_opts,
 	    "Restore the rules of an earlier revision", NULL, cmd_rollback },
 	{ "baseline history", "", 0, 0, ASKS, history_opts,

@@ -443,6 +443,13 @@ static const struct {
 	{ "follow",
 	    "{\"follow\":\"early\",\"on_retire\":\"x\",\"reason\":\"t\"}", 400,
 	    "bad-parameter", NULL },
+	{ "clear", "{\"reason\":\"t\"}", 400, "bad-parameter",
+	    "nothing to clear" },
+	{ "clear", "{\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}", 400,
+	    "bad-parameter", "nothing to clear" },
+	{ "clear", "{\"product\":\"Milan\",\"reason\":\"t\"}", 400,
+	    "bad-parameter", "nothing to clear" },
+	{ "clear", "{}", 400, "bad-parameter", "a reason" },
 	{ "rollback", "{\"reason\":\"t\"}", 400, "bad-parameter", NULL },
 	{ "rollback", "{\"revision\":5,\"reason\":\"t\"}", 400, "bad-parameter",
 	    "there is no revision 5" },
@@ -603,6 +610,75 @@ START_TEST(test_history_and_going_back)
 	    "admin");
 	ck_assert(json_is_object(json_object_get(first, "impact")));
 	json_decref(doc);
+	house_stop(&h);
+}
+END_TEST
+
+/* One scope's rule goes, whatever was set before or after it. */
+START_TEST(test_clear)
+{
+	const struct house_opts o = {
+		.members = "\"baseline\":{\"fmspc\":[{\"fmspc\":\"" THIRD
+			   "\",\"pin\":17}]}"
+	};
+	json_t *doc, *rules;
+
+	begin(&o);
+	sim_recovery(h.sim);
+	expect_change(&h, "pin",
+	    "{\"fmspc\":\"" FMSPC "\",\"number\":18,\"reason\":\"t\"}", 200,
+	    NULL);
+	expect_change(&h, "pin",
+	    "{\"fmspc\":\"" THIRD "\",\"number\":18,\"reason\":\"t\"}", 200,
+	    NULL);
+	expect_change(&h, "pin",
+	    "{\"product\":\"Milan\",\"tcb\":\"DB18000000000004\","
+	    "\"reason\":\"t\"}",
+	    200, NULL);
+	expect_change(&h, "pin", PIN(17), 200, NULL);
+	baseline_settle(&h);
+	expect_set(&h, TEE_SGX, FMSPC, 18);
+	expect_set(&h, TEE_SGX, THIRD, 18);
+	/* Of the first alone; a dry run of another does nothing. */
+	expect_change(&h, "clear",
+	    "{\"fmspc\":\"" THIRD "\",\"dry_run\":true,\"reason\":\"t\"}", 200,
+	    NULL);
+	expect_change(&h, "clear", "{\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}",
+	    200, NULL);
+	baseline_settle(&h);
+	expect_set(&h, TEE_SGX, FMSPC, 17);
+	expect_set(&h, TEE_SGX, THIRD, 18);
+	/* It is gone, and stays so; there is nothing to clear twice. */
+	house_restart(&h, &o);
+	expect_set(&h, TEE_SGX, FMSPC, 17);
+	expect_change(&h, "clear", "{\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}",
+	    400, "bad-parameter");
+	/* Below is the configuration's own. */
+	expect_change(&h, "clear", "{\"fmspc\":\"" THIRD "\",\"reason\":\"t\"}",
+	    200, NULL);
+	expect_change(&h, "clear", "{\"product\":\"Milan\",\"reason\":\"t\"}",
+	    200, NULL);
+	expect_change(&h, "clear", "{\"reason\":\"t\"}", 200, NULL);
+	baseline_settle(&h);
+	expect_all(17);
+	doc = baseline_doc(&h);
+	rules = json_object_get(doc, "rules");
+	ck_assert_uint_eq(json_array_size(json_object_get(rules, "amd")), 0);
+	ck_assert_str_eq(json_string_value(
+			     json_object_get(json_object_get(rules, "default"),
+				 "from")),
+	    "configuration");
+	ck_assert_str_eq(json_string_value(json_object_get(
+			     json_object_get(json_object_get(rules, "fmspc"),
+				 THIRD),
+			     "from")),
+	    "configuration");
+	json_decref(doc);
+	/* And the last of these can be rolled back. */
+	expect_change(&h, "rollback", "{\"revision\":4,\"reason\":\"t\"}", 200,
+	    NULL);
+	baseline_settle(&h);
+	expect_set(&h, TEE_SGX, FMSPC, 18);
 	house_stop(&h);
 }
 END_TEST
@@ -838,6 +914,7 @@ suite(void)
 	tcase_add_test(t, test_concurrent_promotions);
 	tcase_add_test(t, test_a_dry_run_changes_nothing);
 	tcase_add_test(t, test_history_and_going_back);
+	tcase_add_test(t, test_clear);
 	tcase_add_test(t, test_a_reason_says_nothing_to_the_terminal);
 	tcase_add_test(t, test_history_that_was_edited_is_shown);
 	tcase_add_test(t, test_history_has_pages);
