@@ -147,7 +147,9 @@ verifier_new(struct config *config, struct verifier **out, struct why *why)
 	v->snp_sets = kept_new(SNP_SETS_MAX, &joined_ops);
 	v->snp_attached = kept_new(SNP_GIVEN, &snp_ops);
 	v->seen = kept_new(SEEN_MAX, &mark_ops);
-	if ((e = anchors_of_config(v, why)) == ERR_OK)
+	e = anchors_of_config(v, why);
+	v->issuers = issuers_new(v->intel);
+	if (e == ERR_OK)
 		e = profiles_read(config, &v->profiles, &v->n_profiles, why);
 	if (e == ERR_OK) {
 		*out = v;
@@ -173,6 +175,7 @@ verifier_unref(struct verifier *v)
 	if (v == NULL || atomic_fetch_sub(&v->refs, 1) != 1)
 		return;
 	kept_free(v->pcks);
+	issuers_free(v->issuers);
 	kept_free(v->sets);
 	kept_free(v->attached);
 	kept_free(v->snp_sets);
@@ -216,7 +219,8 @@ verifier_pck(struct verifier *v, struct span cert)
 
 	if (pck != NULL)
 		return pck;
-	if (intel_pck_read(cert, v->intel, &pck, NULL, &why) != ERR_OK)
+	if (intel_pck_read(cert, v->intel, v->issuers, &pck, NULL, &why) !=
+	    ERR_OK)
 		return NULL;
 	kept_put(v->pcks, cert, pck);
 	return pck;

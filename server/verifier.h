@@ -25,6 +25,7 @@ struct verifier {
 	size_t n_profiles;
 	struct profile *profiles; /* sorted by name */
 	struct kept *pcks;        /* PCK chains by their bytes */
+	struct issuers *issuers;  /* of new ones among those */
 	struct kept *sets;        /* of records of ours, by those */
 	struct kept *attached;    /* of callers, by SHA-256 */
 	struct kept *snp_sets;    /* likewise of records */

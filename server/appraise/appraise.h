@@ -107,10 +107,12 @@ struct intel_pck {
 };
 /*
  * Steps 3 and 4, without revocation: certification data of type 5.
+ * issuers (may be NULL): kept by the caller, of the same anchors.
  * in_extension (may be NULL): the failure is in the leaf's SGX extension.
  */
 enum err intel_pck_read(struct span cert, const struct anchors *,
-    struct intel_pck **out, bool *in_extension, struct why *) MUST_CHECK;
+    struct issuers *, struct intel_pck **out, bool *in_extension,
+    struct why *) MUST_CHECK;
 struct intel_pck *intel_pck_ref(struct intel_pck *);
 /*
  * A platform's quotes come from one quoting enclave with one attestation key:

@@ -3,10 +3,7 @@
 #include "config/base/must.h"
 #include "server/appraise/appraise.h"
 
-#include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,44 +48,6 @@ qe_unref(struct intel_qe *qe)
 	free(qe);
 }
 
-/* x || y as a key; NULL: no point of P-256. */
-static EVP_PKEY *
-ak_new(const unsigned char xy[64])
-{
-	char group[] = "P-256";
-	unsigned char point[65] = { 4 };
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-		    group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
-		    point, sizeof(point)),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	EVP_PKEY_CTX *check = NULL;
-	EVP_PKEY *key = NULL;
-
-	must(ctx != NULL);
-	memcpy(point + 1, xy, 64);
-	if (EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-		key = NULL;
-		goto out;
-	}
-	/* On the curve and not infinity is all: the cofactor is 1. */
-	check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	must(check != NULL);
-	if (EVP_PKEY_public_check_quick(check) != 1) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-out:
-	EVP_PKEY_CTX_free(check);
-	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
-	return key;
-}
-
 /* The last one, as it is now; own reference. */
 static struct intel_qe *
 qe_last(struct intel_pck *pck)
@@ -117,7 +76,7 @@ intel_pck_qe(struct intel_pck *pck, const struct quote *q, bool *known)
 			 span_eq(blob_span(qe->auth), q->auth);
 	}
 	qe_unref(qe);
-	return ak != NULL ? ak : ak_new(q->key);
+	return ak != NULL ? ak : p256_new(q->key, chain_key(pck->chain));
 }
 
 void
@@ -159,7 +118,8 @@ check_members(const struct pck *pck, struct why *why)
 
 enum err
 intel_pck_read(struct span cert, const struct anchors *anchors,
-    struct intel_pck **out, bool *in_extension, struct why *why)
+    struct issuers *issuers, struct intel_pck **out, bool *in_extension,
+    struct why *why)
 {
 	struct intel_pck *pck = xcalloc(1, sizeof(*pck));
 	bool in = false;
@@ -167,7 +127,9 @@ intel_pck_read(struct span cert, const struct anchors *anchors,
 
 	atomic_init(&pck->refs, 1);
 	must(pthread_mutex_init(&pck->mu, NULL) == 0);
-	e = chain_read(cert, CHAIN_PCK, anchors, NULL, NULL, &pck->chain, why);
+	e = issuers == NULL ? chain_read(cert, CHAIN_PCK, anchors, NULL, NULL,
+				  &pck->chain, why)
+			    : chain_read_pck(cert, issuers, &pck->chain, why);
 	if (e != ERR_OK)
 		goto out;
 	in = true;

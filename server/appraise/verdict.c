@@ -93,8 +93,8 @@ step_pck_chain(struct run *r)
 		v->pck = intel_pck_ref(r->hint);
 		return ERR_OK;
 	}
-	e = intel_pck_read(v->quote.cert, r->anchors, &v->pck, &in_extension,
-	    &v->why);
+	e = intel_pck_read(v->quote.cert, r->anchors, NULL, &v->pck,
+	    &in_extension, &v->why);
 	if (e != ERR_OK)
 		r->code = in_extension ? QVL_SGX_PCK_INVALID_EXTENSIONS
 				       : chain_code(e);
@@ -263,7 +263,7 @@ step_qe_report(struct run *r)
 		return ERR_OK;
 	r->code = QVL_INVALID_QE_REPORT_SIGNATURE;
 	e = sig_check_key(q->qe_bytes, q->qe_signature,
-	    X509_get0_pubkey(r->v->pck->chain->x[0]), &r->v->why);
+	    chain_key(r->v->pck->chain), &r->v->why);
 	return e == ERR_OK ? e : why_in(&r->v->why, e, "QE report");
 }
 

@@ -60,19 +60,22 @@ cert_check_whole(const X509 *x, struct span der, const unsigned char *end,
 }
 
 enum err
-cert_read(struct span der, X509 **out, struct why *why)
+cert_read(struct span der, OSSL_LIB_CTX *ctx, X509 **out, struct why *why)
 {
 	const unsigned char *p = der.p;
-	X509 *x = NULL;
-	enum err e;
+	X509 *x = X509_new_ex(ctx, NULL);
+	enum err e = ERR_OK;
 
+	must(x != NULL);
 	if (der.len > CERT_MAX)
-		return why_set(why, ERR_TOO_BIG, "RFC 5280 4.1",
+		e = why_set(why, ERR_TOO_BIG, "RFC 5280 4.1",
 		    "certificate of %zu octets", der.len);
-	if (der.len == 0 || (x = d2i_X509(NULL, &p, (long)der.len)) == NULL)
-		return why_ssl(why, ERR_FORMAT, "RFC 5280 4.1",
+	else if (der.len == 0 || d2i_X509(&x, &p, (long)der.len) == NULL)
+		e = why_ssl(why, ERR_FORMAT, "RFC 5280 4.1",
 		    "not a DER certificate");
-	if ((e = cert_check_whole(x, der, p, why)) != ERR_OK)
+	else
+		e = cert_check_whole(x, der, p, why);
+	if (e != ERR_OK)
 		goto out;
 	*out = x;
 	x = NULL;
@@ -158,8 +161,8 @@ asn1_alg_ok(const X509_ALGOR *alg)
 }
 
 /* The curve by name: explicit parameters could be another curve's. */
-static bool
-key_on_p256(const X509 *x)
+bool
+cert_names_p256(const X509 *x)
 {
 	const ASN1_OBJECT *oid, *curve;
 	const void *param;
@@ -174,37 +177,44 @@ key_on_p256(const X509 *x)
 	    type != V_ASN1_OBJECT)
 		return false;
 	curve = param;
-	return OBJ_obj2nid(curve) == NID_X9_62_prime256v1 &&
-	       X509_get0_pubkey(x) != NULL;
+	return OBJ_obj2nid(curve) == NID_X9_62_prime256v1;
 }
 
-enum err
-cert_check_kind(X509 *x, bool ca, struct why *why)
+/* NULL: algorithms, usage and constraints fit. */
+const char *
+cert_kind_fault(X509 *x, bool ca)
 {
 	const uint32_t ca_usage = KU_KEY_CERT_SIGN | KU_CRL_SIGN;
 	uint32_t flags = X509_get_extension_flags(x);
 	uint32_t usage = X509_get_key_usage(x);
 	const X509_ALGOR *alg;
-	const char *bad = NULL;
 
 	X509_get0_signature(NULL, &alg, x);
-	if (!key_on_p256(x))
-		bad = "key is not on P-256";
-	else if (!asn1_alg_ok(alg))
-		bad = "signature is not ecdsa-with-SHA256";
-	else if ((flags & EXFLAG_INVALID) != 0)
-		bad = "an extension does not parse";
-	else if ((flags & EXFLAG_CRITICAL) != 0)
-		bad = "an unknown critical extension";
-	else if ((flags & EXFLAG_BCONS) == 0 || (flags & EXFLAG_KUSAGE) == 0)
-		bad = "no basic constraints or no key usage";
-	else if (ca &&
-		 ((flags & EXFLAG_CA) == 0 || (usage & ca_usage) != ca_usage))
-		bad = "not a CA that signs certificates and CRLs";
-	else if (!ca && ((flags & EXFLAG_CA) != 0 ||
-			    (usage & KU_DIGITAL_SIGNATURE) == 0 ||
-			    (usage & KU_KEY_CERT_SIGN) != 0))
-		bad = "not an end entity that signs";
+	if (!cert_names_p256(x))
+		return "key is not on P-256";
+	if (!asn1_alg_ok(alg))
+		return "signature is not ecdsa-with-SHA256";
+	if ((flags & EXFLAG_INVALID) != 0)
+		return "an extension does not parse";
+	if ((flags & EXFLAG_CRITICAL) != 0)
+		return "an unknown critical extension";
+	if ((flags & EXFLAG_BCONS) == 0 || (flags & EXFLAG_KUSAGE) == 0)
+		return "no basic constraints or no key usage";
+	if (ca && ((flags & EXFLAG_CA) == 0 || (usage & ca_usage) != ca_usage))
+		return "not a CA that signs certificates and CRLs";
+	if (!ca &&
+	    ((flags & EXFLAG_CA) != 0 || (usage & KU_DIGITAL_SIGNATURE) == 0 ||
+		(usage & KU_KEY_CERT_SIGN) != 0))
+		return "not an end entity that signs";
+	return NULL;
+}
+
+enum err
+cert_check_kind(X509 *x, bool ca, struct why *why)
+{
+	const char *bad = X509_get0_pubkey(x) == NULL ? "key is not on P-256"
+						      : cert_kind_fault(x, ca);
+
 	if (bad != NULL)
 		return why_ssl(why, ERR_CHAIN, "pcs-upstream 6", bad);
 	return ERR_OK;

@@ -4,19 +4,24 @@
 
 #include "storage/verify/verify.h"
 
-#define CN_ROOT      "Intel SGX Root CA"
-#define CN_PROCESSOR "Intel SGX PCK Processor CA"
-#define CN_PLATFORM  "Intel SGX PCK Platform CA"
-#define CN_SIGNER    "Intel SGX TCB Signing"
-#define CN_LEAF      "Intel SGX PCK Certificate"
+#define CN_ROOT        "Intel SGX Root CA"
+#define CN_PROCESSOR   "Intel SGX PCK Processor CA"
+#define CN_PLATFORM    "Intel SGX PCK Platform CA"
+#define CN_SIGNER      "Intel SGX TCB Signing"
+#define CN_LEAF        "Intel SGX PCK Certificate"
 
-#define CERT_MAX     16384 /* octets of DER; genuine ones are about 1300 */
+#define CERT_MAX       16384 /* octets of DER; genuine ones are about 1300 */
+#define CHAIN_TEXT_MAX (64 * 1024) /* genuine ones are 1.9 to 3.6 kB */
 
 /* Forget what OpenSSL queued and set the reason. */
 enum err why_ssl(struct why *, enum err, const char *clause, const char *text);
 
-/* One certificate of exactly these octets, which are DER and not just BER. */
-enum err cert_read(struct span der, X509 **out, struct why *) MUST_CHECK;
+/*
+ * One certificate of exactly these octets, which are DER and not just BER.
+ * "ctx" is NULL, or what outlives the certificate (leaf.c).
+ */
+enum err cert_read(struct span der, OSSL_LIB_CTX *ctx, X509 **out,
+    struct why *) MUST_CHECK;
 struct blob *cert_der(const X509 *);
 
 /* Exactly one common name, with exactly these octets. */
@@ -30,6 +35,16 @@ bool name_same(const X509_NAME *, const X509_NAME *);
  * path validation lets pass or does not ask for (quote-verification 14).
  */
 enum err cert_check_kind(X509 *, bool ca, struct why *) MUST_CHECK;
+/* The same but that the key is a point; NULL: nothing is wrong. */
+const char *cert_kind_fault(X509 *, bool ca);
+bool cert_names_p256(const X509 *);
+
+/* --- leaf.c: a leaf below issuers that were checked before ------------- */
+
+/* Proved: what its chain_read() found holds for its bytes. Counted. */
+struct issuer;
+struct issuer *issuer_ref(struct issuer *);
+void issuer_unref(struct issuer *);
 
 /*
  * RFC 5280 6.1 by OpenSSL, strict, without time and revocation: "x" through

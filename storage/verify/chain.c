@@ -7,8 +7,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define CHAIN_TEXT_MAX (64 * 1024) /* genuine ones are 1.9 to 3.6 kB */
-
 static const struct role {
 	size_t n;
 	const char *name;
@@ -33,8 +31,8 @@ chain_decode(struct chain *chain, struct span pem, struct why *why)
 		    "chain of %zu octets", pem.len);
 	while (chain->n < want) {
 		if ((e = pem_next(&pem, "CERTIFICATE", &der, why)) != ERR_OK ||
-		    (e = cert_read(buf_view(&der), &chain->x[chain->n], why)) !=
-			ERR_OK) {
+		    (e = cert_read(buf_view(&der), NULL, &chain->x[chain->n],
+			 why)) != ERR_OK) {
 			why_in(why, e, "certificate %zu of %zu", chain->n + 1,
 			    want);
 			goto out;
@@ -226,6 +224,8 @@ chain_unref(struct chain *chain)
 	/* One more than n may be there when reading stopped half way. */
 	for (i = 0; i < 3; i++)
 		X509_free(chain->x[i]);
+	EVP_PKEY_free(chain->key);
+	issuer_unref(chain->issuer);
 	free(chain);
 }
 

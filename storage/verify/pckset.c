@@ -129,7 +129,7 @@ leaf_read(const struct build *b, struct span der, const struct claim *claim)
 	X509 *x;
 	enum err e;
 
-	if ((e = cert_read(der, &x, b->why)) != ERR_OK)
+	if ((e = cert_read(der, NULL, &x, b->why)) != ERR_OK)
 		return e;
 	if ((e = leaf_check(b, x)) == ERR_OK &&
 	    (e = pck_read(x, &pck, b->why)) == ERR_OK &&

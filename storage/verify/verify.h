@@ -143,6 +143,9 @@ struct chain {
 	size_t n;
 	X509 *x[3];
 	struct window window; /* of all; cert_window() for each */
+	/* Below a kept issuer: then x[0] has not got its key decoded. */
+	EVP_PKEY *key;
+	struct issuer *issuer; /* own reference: x[0] lives in it */
 };
 /*
  * Exact PEM blocks only (quote-verification 14, PEM), in any order, then:
@@ -161,6 +164,17 @@ enum err chain_check_crls(const struct chain *, const struct crl *root_crl,
     const struct crl *pck_crl, struct why *) MUST_CHECK;
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
+EVP_PKEY *chain_key(const struct chain *); /* of x[0]; borrowed */
+/*
+ * The same for PCK chains one after the other, without revocation.  Whose CA
+ * certificates are, octet by octet, those of one that held before costs one
+ * signature and little else.  "issuers" remembers a few; any thread.
+ */
+struct issuers;
+struct issuers *issuers_new(const struct anchors *); /* borrowed */
+void issuers_free(struct issuers *);
+enum err chain_read_pck(struct span pem, struct issuers *, struct chain **out,
+    struct why *) MUST_CHECK;
 /* Each block followed by one \n, signer first; and that percent-encoded as
  * the issuer-chain headers carry it, ending in %0A (pccs-api 7). */
 struct blob *chain_pem(const struct chain *);
@@ -183,6 +197,8 @@ enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
 enum err sig_check_key(struct span bytes, const unsigned char sig[64],
     EVP_PKEY *key, struct why *) MUST_CHECK;
 
+/* x || y on the curve of "like", a key on P-256; NULL: not on it. */
+EVP_PKEY *p256_new(const unsigned char xy[64], const EVP_PKEY *like);
 /* A public key on P-384, decoded to check SNP reports with. */
 struct p384;
 /* NULL: the key is of another kind. */

@@ -102,6 +102,7 @@ struct warm {
 	struct blob *bytes[QUOTES];
 	struct appraisal a;
 	struct require require;
+	struct issuers *issuers; /* of other platforms' chains */
 };
 
 static void
@@ -118,7 +119,7 @@ warm_judge(void *arg)
 	evidence_fini(&e);
 }
 
-/* As if no PCK had been seen before: its chain is read and checked, too. */
+/* As if its PCK had not been seen before, but another of its CA. */
 static void
 new_leaf_judge(void *arg)
 {
@@ -128,8 +129,8 @@ new_leaf_judge(void *arg)
 
 	must(quote_read(blob_span(w->bytes[w->next % w->n]), &q, NULL) ==
 	     ERR_OK);
-	must(intel_pck_read(q.cert, w->a.intel, &w->a.pck, NULL, NULL) ==
-	     ERR_OK);
+	must(intel_pck_read(q.cert, w->a.intel, w->issuers, &w->a.pck, NULL,
+		 NULL) == ERR_OK);
 	warm_judge(w);
 	intel_pck_unref(w->a.pck);
 	w->a.pck = kept;
@@ -209,9 +210,10 @@ warm_tdx(struct warm *w)
 	}
 	w->a.intel = anchors_of(pki_root_spki_hex(pki));
 	w->a.set = set_make(pki, w->a.intel);
+	w->issuers = issuers_new(w->a.intel);
 	must(quote_read(blob_span(w->bytes[0]), &read, NULL) == ERR_OK);
-	must(intel_pck_read(read.cert, w->a.intel, &w->a.pck, NULL, NULL) ==
-	     ERR_OK);
+	must(intel_pck_read(read.cert, w->a.intel, NULL, &w->a.pck, NULL,
+		 NULL) == ERR_OK);
 	pki_free(pki);
 }
 

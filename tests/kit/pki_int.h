@@ -1,5 +1,5 @@
 /*
- * Private to tests/kit/pki*.c.
+ * Private to tests/kit/pki*.c, and to tests that sign what no CA would.
  */
 #ifndef TESTS_KIT_PKI_INT_H
 #define TESTS_KIT_PKI_INT_H

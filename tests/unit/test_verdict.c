@@ -281,8 +281,8 @@ quote_bits(const struct vcase *c)
 	size_t at, bit, n = 0;
 
 	ck_assert_int_eq(quote_read(s, &q, NULL), ERR_OK);
-	ck_assert_int_eq(intel_pck_read(q.cert, c->set->anchors, &pck, NULL,
-			     NULL),
+	ck_assert_int_eq(intel_pck_read(q.cert, c->set->anchors, NULL, &pck,
+			     NULL, NULL),
 	    ERR_OK);
 	for (at = 0; at < q.len; at++) {
 		/* Every bit up to the chain, one of each octet in it. */
@@ -422,12 +422,12 @@ START_TEST(test_kept_parts_give_the_same_verdict)
 	set = intel_set_read(&in, a.set->anchors);
 	joined = intel_set_join(&set->parts);
 	ck_assert_int_eq(quote_read(blob_span(a.quote), &q, NULL), ERR_OK);
-	ck_assert_int_eq(intel_pck_read(q.cert, a.set->anchors, &pck, NULL,
-			     NULL),
+	ck_assert_int_eq(intel_pck_read(q.cert, a.set->anchors, NULL, &pck,
+			     NULL, NULL),
 	    ERR_OK);
 	ck_assert_int_eq(quote_read(blob_span(b.quote), &q, NULL), ERR_OK);
-	ck_assert_int_eq(intel_pck_read(q.cert, b.set->anchors, &other, NULL,
-			     NULL),
+	ck_assert_int_eq(intel_pck_read(q.cert, b.set->anchors, NULL, &other,
+			     NULL, NULL),
 	    ERR_OK);
 	intel_verify(blob_span(a.quote), joined, pck, a.set->anchors, a.at, &v);
 	ck_assert(v.valid && v.pck == pck && v.set == joined);
