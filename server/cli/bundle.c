@@ -42,7 +42,7 @@ bundle_row(struct bundle *b, const char *key, const char *reason,
 	}
 	if (strcmp(reason, err_token(ERR_OLDER)) == 0) {
 		b->older++;
-		fprintf(stderr, "larder: %s: %s: left out, %s (%s)\n", b->path,
+		(void)cli_fail(b->cli, "%s: %s: left out: %s (%s)", b->path,
 		    key, why, reason);
 		return;
 	}

@@ -236,6 +236,7 @@ cli_number(const struct cli *cli, const char *name, long min, long max,
 
 /* Messages quote servers and files: nothing in one is an order to the
  * terminal. */
+PRINTF(2, 0)
 static void
 message(const struct cli *cli, const char *fmt, va_list ap)
 {

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "server/cli/cli.h"
 #include "server/cli/pccs.h"
+#include "server/cli/show.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -31,13 +32,15 @@ static void note(const char *fmt, ...) PRINTF(1, 2);
 static void
 note(const char *fmt, ...)
 {
+	char text[1024], *safe;
 	va_list ap;
 
 	va_start(ap, fmt);
-	fputs("note: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	safe = show_text(text); /* names and values of a file */
+	fprintf(stderr, "note: %s\n", safe);
+	free(safe);
 }
 
 /* --- JSON with comments ----------------------------------------------- */

@@ -514,6 +514,15 @@ START_TEST(test_settings_that_cannot_be_taken)
 	    "cannot be taken over");
 	expect_run(translate("{\"AdminTokenHash\": \"12\"}"), 1,
 	    "cannot be taken over");
+	/* What the file holds is no order to the terminal. */
+	{
+		struct run r = translate("{\"a\\u001b[2J\": 1}");
+
+		ck_assert_int_eq(r.status, 0);
+		ck_assert_ptr_nonnull(strstr(r.err.p, "no such setting"));
+		ck_assert_ptr_null(strchr(r.err.p, 0x1b));
+		run_free(&r);
+	}
 	/* By the name it has there, and with what to do. */
 	expect_run(translate("{\"hosts\": \"pccs.example\"}"), 1,
 	    "made of hosts and HTTPS_PORT: put an IP address");
