@@ -365,8 +365,7 @@ START_TEST(test_a_crl_that_lies_is_refused)
 		    pki_amd_lie_name(spec.lie), err_token(e), kit.why.clause,
 		    kit.why.text);
 		kept = kept || e == ERR_OK;
-		ck_assert_int_eq(held(key_amd_crl(AMD_MILAN, AMD_VLEK)),
-		    kept);
+		ck_assert_int_eq(held(key_amd_crl(AMD_MILAN, AMD_VLEK)), kept);
 	}
 	/* A list of serial 0 is not about VEKs (amd-kds 5). */
 	milan();
