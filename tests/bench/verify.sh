@@ -1,12 +1,13 @@
 #!/bin/bash
 # Verdicts a second and core with warm collateral, in the library and over
 # HTTP, beside "openssl speed" in the same run ("make bench").
-#   SECONDS_EACH=2   length of one measurement
-# Rates are those of one core that does nothing else: what the clients and
-# whatever else is on the machine take does not count.
+#   SECONDS_EACH=1   length of one measurement
+#   ROUNDS=5         library and openssl in turn so often; medians count
+# All on one core, in CPU time: what else the machine does counts little.
 set -eu
 B=${B:-build}
-EACH=${SECONDS_EACH:-2}
+EACH=${SECONDS_EACH:-1}
+ROUNDS=${ROUNDS:-5}
 mkdir -p "$B/bench"
 T=$(cd "$(mktemp -d "$B/bench/verify.XXXXXX")" && pwd)
 trap 'rm -rf "$T"' EXIT
@@ -15,14 +16,25 @@ trap 'exit 1' INT TERM
 say() { printf '%s\n' "$*"; }
 percent() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", 100 * a / b}'; }
 per() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", a / b}'; }
-of() { awk -v n="$1" '$1 == n {print $2}' "$T/library"; }
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+of() { awk -v n="$1" '$1 == n {print $2}' "$T/rates" | median; }
 
-openssl speed -seconds "$EACH" ecdsap256 ecdsap384 >"$T/speed" 2>/dev/null
-p256=$(awk '/nistp256/ {printf "%d", $NF}' "$T/speed")
-p384=$(awk '/nistp384/ {printf "%d", $NF}' "$T/speed")
-"$B/tests/bench/verdicts" "$EACH" >"$T/library"
+# The last core that we may use: the clients are sent to the others, if any.
+core=$(taskset -cp $$ | sed 's/.*[ ,-]//')
+pinned() { taskset -c "$core" "$@"; }
 
-coproc LARDER { exec "$B/tests/bench/verify_http" "$T" 2>"$T/log"; }
+for ((i = 0; i < ROUNDS; i++)); do
+	pinned openssl speed -seconds "$EACH" ecdsap256 ecdsap384 \
+		2>/dev/null | awk '/nistp256/ {print "speed-p256", $NF}
+			/nistp384/ {print "speed-p384", $NF}' >>"$T/rates"
+	pinned "$B/tests/bench/verdicts" "$EACH" >>"$T/rates"
+done
+p256=$(per "$(of speed-p256)" 1)
+p384=$(per "$(of speed-p384)" 1)
+
+coproc LARDER {
+	exec taskset -c "$core" "$B/tests/bench/verify_http" "$T" 2>"$T/log"
+}
 read -r port <&"${LARDER[0]}" || { tail "$T/log"; exit 1; }
 
 # BODIES...: bodies posted in turn, requests for each second of larder's CPU
@@ -50,20 +62,32 @@ tdx_http=$(http "$T"/tdx-*.bin)
 known_http=$(http "$T/tdx-0.bin")
 snp_http=$(http "$T/snp.bin")
 
-row() { # TITLE RATE BOUND WHAT LIBRARY HTTP
-	printf '  %-34s %7d/s  %4d %% of %s; HTTP %7d/s, %3d %% of that\n' \
-		"$1" "$5" "$(percent "$5" "$3")" "$4" "$6" \
-		"$(percent "$6" "$5")"
+# TITLE NAME SIGNATURES CURVE HTTP (0: not measured)
+row() {
+	local rate speed loop http='      -'
+	rate=$(of "$2")
+	speed=$(per "$(of "speed-$4")" "$3")
+	loop=$(per "$(of "$4-verify")" "$3")
+	[ "$5" = 0 ] || http=$(printf '%5d %%' "$(percent "$5" "$rate")")
+	printf '  %-30s %7d/s %9s %5d %% %5d %% %s\n' "$1" "$rate" "$3 ${4^^}" \
+		"$(percent "$rate" "$speed")" "$(percent "$rate" "$loop")" \
+		"$http"
+	printf '%s{"name":"%s","rate":%d,"of_openssl_speed":%d,' \
+		"$sep" "$2" "$rate" "$(percent "$rate" "$speed")" >>"$T/json"
+	printf '"of_loop":%d,"http_rate":%d}' "$(percent "$rate" "$loop")" \
+		"$5" >>"$T/json"
+	sep=,
 }
-say "verdicts a second and core, warm collateral (openssl speed: P-256 \
-$p256/s, P-384 $p384/s; in the same loop $(of p256-verify)/s and \
-$(of p384-verify)/s):"
-row 'TDX quote, PCK known' - "$(per "$(of p256-verify)" 2)" 'two P-256' \
-	"$(of tdx-verdict)" "$tdx_http"
-printf '  %-34s %7d/s  %4d %% of %s\n' 'TDX quote, PCK new' \
-	"$(of tdx-verdict-new-pck)" "$(percent "$(of tdx-verdict-new-pck)" \
-	"$(per "$(of p256-verify)" 3)")" 'three P-256 (and its certificates read)'
-row 'TDX quote, QE known as well' - "$(of p256-verify)" 'one P-256' \
-	"$(of tdx-verdict-known-qe)" "$known_http"
-row 'SNP report, VCEK known' - "$(of p384-verify)" 'one P-384' \
-	"$(of snp-verdict)" "$snp_http"
+sep=
+say "verdicts a second and core, warm collateral, medians of $ROUNDS (openssl \
+speed: P-256 $p256/s, P-384 $p384/s; in the same loop $(of p256-verify)/s and \
+$(of p384-verify)/s)"
+say "  of what the signatures alone allow by openssl speed, by the bare loop;\
+ HTTP of the library:"
+row 'TDX quote, PCK known' tdx-verdict 2 p256 "$tdx_http"
+row 'TDX quote, PCK new' tdx-verdict-new-pck 3 p256 0
+row 'TDX quote, QE known as well' tdx-verdict-known-qe 1 p256 "$known_http"
+row 'SNP report, VCEK known' snp-verdict 1 p384 "$snp_http"
+printf '{"openssl_p256":%.0f,"openssl_p384":%.0f,"verdicts":[%s]}\n' \
+	"$p256" "$p384" "$(cat "$T/json")" >"$B/bench/verify.json"
+say "  also in $B/bench/verify.json"
