@@ -188,10 +188,10 @@ base64_read(struct span in, struct buf *out)
 	size_t i, start = out->len;
 	uint32_t v = 0;
 	int bits = 0, which = 0, d;
-	unsigned char c;
 
 	if (base64_unpad(&in) != ERR_OK)
 		return ERR_FORMAT;
+	buf_reserve(out, in.len / 4 * 3 + 3);
 	for (i = 0; i < in.len; i++) {
 		if ((d = base64_digit(in.p[i], &which)) < 0 || which == 3)
 			goto bad;
@@ -199,15 +199,16 @@ base64_read(struct span in, struct buf *out)
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;
-			c = (unsigned char)(v >> bits);
-			buf_add(out, &c, 1);
+			out->p[out->len++] = (char)(v >> bits);
 		}
 	}
 	if ((v & ((1u << bits) - 1)) != 0)
 		goto bad;
+	out->p[out->len] = '\0';
 	return ERR_OK;
 bad:
 	out->len = start;
+	out->p[start] = '\0';
 	return ERR_FORMAT;
 }
 
