@@ -2,7 +2,7 @@
 # Verdicts a second and core with warm collateral, in the library and over
 # HTTP, beside "openssl speed" in the same run ("make bench").
 #   SECONDS_EACH=1   length of one measurement
-#   ROUNDS=5         library and openssl in turn so often; medians count
+#   ROUNDS=5         library, HTTP and openssl in turn so often; medians count
 # All on one core, in CPU time: what else the machine does counts little.
 set -eu
 B=${B:-build}
@@ -19,18 +19,9 @@ per() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", a / b}'; }
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 of() { awk -v n="$1" '$1 == n {print $2}' "$T/rates" | median; }
 
-# The last core that we may use: the clients are sent to the others, if any.
+# The last core that we may use.
 core=$(taskset -cp $$ | sed 's/.*[ ,-]//')
 pinned() { taskset -c "$core" "$@"; }
-
-for ((i = 0; i < ROUNDS; i++)); do
-	pinned openssl speed -seconds "$EACH" ecdsap256 ecdsap384 \
-		2>/dev/null | awk '/nistp256/ {print "speed-p256", $NF}
-			/nistp384/ {print "speed-p384", $NF}' >>"$T/rates"
-	pinned "$B/tests/bench/verdicts" "$EACH" >>"$T/rates"
-done
-p256=$(per "$(of speed-p256)" 1)
-p384=$(per "$(of speed-p384)" 1)
 
 coproc LARDER {
 	exec taskset -c "$core" "$B/tests/bench/verify_http" "$T" 2>"$T/log"
@@ -58,24 +49,33 @@ http() {
 	awk -v us=$((after - before)) '/requests in/ {
 		printf "%d", $1 * 1000000 / us}' "$T/wrk"
 }
-tdx_http=$(http "$T"/tdx-*.bin)
-known_http=$(http "$T/tdx-0.bin")
-snp_http=$(http "$T/snp.bin")
+for ((i = 0; i < ROUNDS; i++)); do
+	pinned openssl speed -seconds "$EACH" ecdsap256 ecdsap384 \
+		2>/dev/null | awk '/nistp256/ {print "speed-p256", $NF}
+			/nistp384/ {print "speed-p384", $NF}'
+	pinned "$B/tests/bench/verdicts" "$EACH"
+	echo "http-tdx-verdict $(http "$T"/tdx-*.bin)"
+	echo "http-tdx-verdict-known-qe $(http "$T/tdx-0.bin")"
+	echo "http-snp-verdict $(http "$T/snp.bin")"
+done >"$T/rates"
+p256=$(per "$(of speed-p256)" 1)
+p384=$(per "$(of speed-p384)" 1)
 
-# TITLE NAME SIGNATURES CURVE HTTP (0: not measured)
+# TITLE NAME SIGNATURES CURVE
 row() {
-	local rate speed loop http='      -'
+	local rate speed loop asked http='      -'
 	rate=$(of "$2")
+	asked=$(of "http-$2")
 	speed=$(per "$(of "speed-$4")" "$3")
 	loop=$(per "$(of "$4-verify")" "$3")
-	[ "$5" = 0 ] || http=$(printf '%5d %%' "$(percent "$5" "$rate")")
+	[ -z "$asked" ] || http=$(printf '%5d %%' "$(percent "$asked" "$rate")")
 	printf '  %-30s %7d/s %9s %5d %% %5d %% %s\n' "$1" "$rate" "$3 ${4^^}" \
 		"$(percent "$rate" "$speed")" "$(percent "$rate" "$loop")" \
 		"$http"
 	printf '%s{"name":"%s","rate":%d,"of_openssl_speed":%d,' \
 		"$sep" "$2" "$rate" "$(percent "$rate" "$speed")" >>"$T/json"
 	printf '"of_loop":%d,"http_rate":%d}' "$(percent "$rate" "$loop")" \
-		"$5" >>"$T/json"
+		"${asked:-0}" >>"$T/json"
 	sep=,
 }
 sep=
@@ -84,10 +84,10 @@ speed: P-256 $p256/s, P-384 $p384/s; in the same loop $(of p256-verify)/s and \
 $(of p384-verify)/s)"
 say "  of what the signatures alone allow by openssl speed, by the bare loop;\
  HTTP of the library:"
-row 'TDX quote, PCK known' tdx-verdict 2 p256 "$tdx_http"
-row 'TDX quote, PCK new' tdx-verdict-new-pck 3 p256 0
-row 'TDX quote, QE known as well' tdx-verdict-known-qe 1 p256 "$known_http"
-row 'SNP report, VCEK known' snp-verdict 1 p384 "$snp_http"
+row 'TDX quote, PCK known' tdx-verdict 2 p256
+row 'TDX quote, PCK new' tdx-verdict-new-pck 3 p256
+row 'TDX quote, QE known as well' tdx-verdict-known-qe 1 p256
+row 'SNP report, VCEK known' snp-verdict 1 p384
 printf '{"openssl_p256":%.0f,"openssl_p384":%.0f,"verdicts":[%s]}\n' \
 	"$p256" "$p384" "$(cat "$T/json")" >"$B/bench/verify.json"
 say "  also in $B/bench/verify.json"
