@@ -16,7 +16,7 @@ struct bundle {
 	json_t *objects;  /* not sent yet */
 	size_t taken;
 	size_t older; /* left out and named: something newer is held */
-	int rc; /* CLI_OK, or what failed was printed */
+	int rc;       /* CLI_OK, or what failed was printed */
 };
 
 void bundle_init(struct bundle *, const struct cli *, const char *path);
