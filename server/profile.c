@@ -43,6 +43,45 @@ file_read(const char *path, struct buf *out, struct why *why)
 	return e;
 }
 
+/* What a request may have, unless false stands here; taken out of "o". */
+static enum err
+permission(json_t *o, const char *name, const char *path, bool *denied,
+    struct why *why)
+{
+	const json_t *v = json_object_get(o, name);
+
+	if (v == NULL)
+		return ERR_OK;
+	if (!json_is_boolean(v))
+		return why_set(why, ERR_CONFIG, "larder.json",
+		    "%s.%s: neither true nor false", path, name);
+	*denied = json_is_false(v);
+	json_object_del(o, name);
+	return ERR_OK;
+}
+
+static enum err
+profile_parse(struct span text, const char *path, struct profile *p,
+    struct why *why)
+{
+	json_error_t error;
+	json_t *o = json_loadb((const char *)text.p, text.len,
+	    JSON_REJECT_DUPLICATES, &error);
+	enum err e;
+
+	if (o == NULL)
+		return why_set(why, ERR_CONFIG, "larder.json",
+		    "%s: line %d, column %d: %s", path, error.line,
+		    error.column, error.text);
+	e = permission(o, "at", path, &p->no_at, why);
+	if (e == ERR_OK)
+		e = permission(o, "collateral", path, &p->no_collateral, why);
+	if (e == ERR_OK && require_read(&p->require, o, path, why) != ERR_OK)
+		e = why->err = ERR_CONFIG;
+	json_decref(o);
+	return e;
+}
+
 static enum err
 profile_read(const char *dir, const char *file, struct profile *p,
     struct why *why)
@@ -54,10 +93,8 @@ profile_read(const char *dir, const char *file, struct profile *p,
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
 	p->name = xstrndup(file, strlen(file) - strlen(SUFFIX));
 	require_init(&p->require, true);
-	if ((e = file_read(path, &text, why)) == ERR_OK &&
-	    require_read_text(&p->require, buf_view(&text), path, why) !=
-		ERR_OK)
-		e = why->err = ERR_CONFIG;
+	if ((e = file_read(path, &text, why)) == ERR_OK)
+		e = profile_parse(buf_view(&text), path, p, why);
 	buf_free(&text);
 	return e;
 }

@@ -1,7 +1,9 @@
 /*
  * Named profiles: demands the operator has written down, NAME.json in the
  * folder verify.profiles, each what a request may carry as "requirements".
- * They stand on the defaults; a request can only add to them.
+ * They stand on the defaults; a request can only add to them.  Beside those,
+ * "at" and "collateral": false refuses a request that has such a member, which
+ * would choose the time or the documents that it is judged by.
  * Read at start and at a reload.  Private to server/.
  */
 #ifndef SERVER_PROFILE_H

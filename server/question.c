@@ -128,6 +128,20 @@ begin(const struct verifier *v, const char *profile, time_t now,
 	return e;
 }
 
+/* The profile may keep the time and the documents to the server. */
+static enum err
+check_profile(const struct question *a, bool at, bool collateral,
+    struct why *why)
+{
+	const struct profile *p = a->profile;
+
+	if (p != NULL && p->no_at && at)
+		return bad(why, "at", "the profile forbids it");
+	if (p != NULL && p->no_collateral && collateral)
+		return bad(why, "collateral", "the profile forbids it");
+	return ERR_OK;
+}
+
 static const json_t *
 member(const json_t *o, const json_t *shared, const char *name)
 {
@@ -143,10 +157,14 @@ read_rest(const json_t *o, const json_t *shared, struct question *a,
 	const json_t *at = member(o, shared, "at");
 	const json_t *nonce = member(o, shared, "nonce");
 	const json_t *runtime = member(o, shared, "runtime_data");
+	const json_t *collateral = member(o, shared, "collateral");
 	const char *update;
 	enum err e;
 
-	e = text_member(member(o, shared, "update"), "update", &update, why);
+	e = check_profile(a, at != NULL, collateral != NULL, why);
+	if (e == ERR_OK)
+		e = text_member(member(o, shared, "update"), "update", &update,
+		    why);
 	if (e == ERR_OK && update != NULL)
 		e = param_update(update, &a->update, why);
 	if (e == ERR_OK && at != NULL)
@@ -162,8 +180,7 @@ read_rest(const json_t *o, const json_t *shared, struct question *a,
 			? require_runtime(&a->require, text_of(runtime), why)
 			: bad(why, "runtime_data", "not text");
 	if (e == ERR_OK)
-		e = attach_read(member(o, shared, "collateral"), &a->attached,
-		    why);
+		e = attach_read(collateral, &a->attached, why);
 	return e;
 }
 
@@ -203,6 +220,8 @@ question_read_raw(const struct verifier *v, struct span evidence,
 	memset(out, 0, sizeof(*out));
 	out->evidence = evidence;
 	e = begin(v, q->profile, now, out, why);
+	if (e == ERR_OK)
+		e = check_profile(out, q->at != NULL, false, why);
 	if (e == ERR_OK && evidence.len == 0)
 		e = why_set(why, ERR_PARAM, WHERE, "no evidence was sent");
 	if (e == ERR_OK && q->at != NULL)

@@ -15,6 +15,7 @@
 struct profile {
 	char *name;
 	struct require require;
+	bool no_at, no_collateral; /* of the caller's */
 };
 
 struct verifier {
