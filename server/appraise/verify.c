@@ -72,10 +72,14 @@ judge_snp(const struct appraisal *a, struct verdict *v)
 
 /* --- both -------------------------------------------------------------- */
 
-/* The wrapping or the report's form is wrong: nothing more is looked at. */
+/*
+ * The wrapping or the report's form is wrong: nothing more is looked at, and
+ * whatever collateral there is was not used.
+ */
 static void
 judge_fault(const struct evidence *e, struct verdict *v)
 {
+	v->origin.source = v->origin.baseline = NULL;
 	v->why = e->why;
 	v->snp.err = e->err;
 	v->snp.product = AMD_PRODUCT_N;
@@ -132,7 +136,7 @@ verdict_make(const struct evidence *e, const struct appraisal *a,
 	out->at = a->at;
 	out->origin = a->origin;
 	if (e->kind == EVIDENCE_SNP)
-		out->snp_set = a->snp_set != NULL
+		out->snp_set = a->snp_set != NULL && e->err == SNP_OK
 				   ? snp_set_ref(a->snp_set)
 				   : snp_set_join(NULL, NULL, NULL);
 	if (e->err != SNP_OK)

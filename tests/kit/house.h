@@ -50,9 +50,6 @@ void house_up(struct house *, const struct house_opts *);
 /* The same with an empty database. */
 void house_fresh(struct house *, const struct house_opts *);
 void house_stop(struct house *);
-/* The two halves of a restart. */
-void house_down(struct house *);
-void house_up(struct house *, const struct house_opts *);
 /* Another configuration while it runs, as SIGHUP. */
 void house_reload(struct house *, const struct house_opts *);
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LISTEN                                                                 \
@@ -240,23 +241,113 @@ START_TEST(test_every_intel_case)
 }
 END_TEST
 
+static void
+spill_blob(const char *name, const struct blob *b)
+{
+	FILE *f = fopen(run_path(name), "we");
+
+	must(f != NULL && fwrite(b->data, 1, b->len, f) == b->len);
+	must(fclose(f) == 0);
+}
+
+/* What larder verify says of the same evidence and the same collateral. */
+static json_t *
+of_command_line(const struct scase *c, const struct blob *evidence)
+{
+	char line[600];
+	struct run r;
+	json_t *v;
+
+	(void)mkdir(run_path("given"), 0700);
+	spill_blob("evidence", evidence);
+	spill_blob("given/cert_chain.pem", c->chain);
+	(void)unlink(run_path("given/vcek.der"));
+	(void)unlink(run_path("given/vlek.der"));
+	spill_blob(c->vlek ? "given/vlek.der" : "given/vcek.der", c->vek);
+	snprintf(line, sizeof(line),
+	    "larder verify %s --collateral %s --at %lld --json",
+	    run_path("evidence"), run_path("given"), (long long)c->at);
+	r = run_line("", line);
+	v = json_loadb(r.out.p, r.out.len, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert_msg(v != NULL, "%s: %d %s", c->name, r.status, r.err.p);
+	run_free(&r);
+	return v;
+}
+
+/* Two verdicts are the same but for where collateral was said to be. */
+static void
+expect_same(const char *name, json_t *a, json_t *b)
+{
+	json_t *in_a = json_object_get(a, "collateral");
+	json_t *in_b = json_object_get(b, "collateral");
+	char *x, *y;
+
+	ck_assert_msg((*word(in_a, "source") == '\0') ==
+			  (*word(in_b, "source") == '\0'),
+	    "%s: \"%s\" and \"%s\"", name, word(in_a, "source"),
+	    word(in_b, "source"));
+	json_object_del(in_a, "source");
+	json_object_del(in_b, "source");
+	x = json_dumps(a, JSON_SORT_KEYS);
+	y = json_dumps(b, JSON_SORT_KEYS);
+	ck_assert_msg(strcmp(x, y) == 0, "%s:\n%s\n%s", name, x, y);
+	free(x);
+	free(y);
+}
+
+static void
+expect_snp(const struct scase *c, const struct blob *evidence)
+{
+	json_t *v = ask(question_of_snp(c, evidence));
+	json_t *other = of_command_line(c, evidence);
+
+	expect_verdict_snp(c->name, c->expected, v);
+	expect_same(c->name, v, other);
+	json_decref(v);
+	json_decref(other);
+}
+
+/* Nothing was used for what cannot be read; its twin that can be lists all. */
+START_TEST(test_collateral_is_what_was_used)
+{
+	static const struct {
+		const char *name;
+		bool used;
+	} cases[] = { { "milan-v1-preproduction", false },
+		{ "milan-v2-plain", true } };
+	struct scase c;
+	json_t *v, *in;
+	size_t i;
+
+	house_of_cases("");
+	for (i = 0; i < 2; i++) {
+		scase_load(cases[i].name, &c);
+		v = ask(question_of_snp(&c, c.report));
+		in = json_object_get(v, "collateral");
+		ck_assert_str_eq(word(in, "source"),
+		    cases[i].used ? "attached" : "");
+		ck_assert_int_eq(json_object_get(in, "vek") != NULL,
+		    cases[i].used);
+		ck_assert_int_eq(json_object_get(in, "cert_chain") != NULL,
+		    cases[i].used);
+		json_decref(v);
+		scase_fini(&c);
+	}
+	house_over();
+}
+END_TEST
+
 START_TEST(test_every_snp_case)
 {
 	struct scase c;
-	json_t *v;
 	size_t i;
 
 	house_of_cases("");
 	for (i = 0; i < scase_n; i++) {
 		scase_load(scase_names[i], &c);
-		v = ask(question_of_snp(&c, c.report));
-		expect_verdict_snp(c.name, c.expected, v);
-		json_decref(v);
-		if (c.hcl != NULL) {
-			v = ask(question_of_snp(&c, c.hcl));
-			expect_verdict_snp(c.name, c.expected, v);
-			json_decref(v);
-		}
+		expect_snp(&c, c.report);
+		if (c.hcl != NULL)
+			expect_snp(&c, c.hcl);
 		scase_fini(&c);
 	}
 	house_over();
@@ -711,6 +802,7 @@ main(void)
 		tcase_set_timeout(tc, 60);
 		tcase_add_loop_test(tc, test_every_intel_case, 0, 2);
 		tcase_add_test(tc, test_every_snp_case);
+		tcase_add_test(tc, test_collateral_is_what_was_used);
 		tcase_add_loop_test(tc, test_sample_of_the_matrix, 0, 2);
 		tcase_add_test(tc, test_sample_of_reports);
 		tcase_add_test(tc,
@@ -722,7 +814,7 @@ main(void)
 		tcase_add_test(tc, test_a_batch_is_answered_in_its_order);
 		tcase_add_test(tc, test_verdicts_are_counted);
 	} else {
-		vectors_skipped(13);
+		vectors_skipped(14);
 	}
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
