@@ -1,6 +1,7 @@
 #include "config/base/enc.h"
 #include "config/base/map.h"
 #include "config/base/must.h"
+#include "storage/chains.h"
 #include "storage/coll_amd.h"
 #include "storage/form.h"
 #include "storage/storage.h"
@@ -54,7 +55,7 @@ chain_of(const struct coll_raw *raw, enum chain_role role,
 		    "no issuer chain came with it");
 		goto out;
 	}
-	e = chain_read(buf_view(&pem), role, t->intel, root_crl, NULL, out,
+	e = chains_get(t->chains, buf_view(&pem), role, t->intel, root_crl, out,
 	    why);
 out:
 	buf_free(&pem);
@@ -79,8 +80,8 @@ chain_of_root_crl(const struct coll_raw *raw, const struct trust *t,
 	len = i2d_X509(t->root, &der);
 	must(len > 0);
 	pem_write(&pem, "CERTIFICATE", span_of(der, (size_t)len));
-	e = chain_read(buf_view(&pem), CHAIN_ROOT, t->intel, NULL, NULL, out,
-	    why);
+	e = chains_get(t->chains, buf_view(&pem), CHAIN_ROOT, t->intel, NULL,
+	    out, why);
 	OPENSSL_free(der);
 	buf_free(&pem);
 	return e;

@@ -10,6 +10,7 @@
 #include "config/base/recent.h"
 #include "storage/amd.h"
 #include "storage/baseline_int.h"
+#include "storage/chains.h"
 #include "storage/impact.h"
 #include "storage/issuer.h"
 #include "storage/snap.h"
@@ -42,6 +43,7 @@ hot_trust(const struct storage *st)
 	struct trust t = {
 		.intel = st->anchors,
 		.root_crl = crl == NULL ? NULL : crl->facts.crl,
+		.chains = st->chains,
 		.root = st->root,
 	};
 
@@ -239,6 +241,7 @@ hot_recheck(struct storage *st)
 	X509_free(st->root);
 	st->root = anchors_intel_root(st->anchors);
 	amd_roots_forget(st);
+	chains_clear(st->chains);
 	sets_forget(st);
 	/* The root CRL judges the others, so it goes first. */
 	if (crl != NULL) {

@@ -146,10 +146,13 @@ struct coll_raw {
 	bool held; /* from our own database: may have expired since */
 };
 
+struct chains;
+
 /* What the gate judges with. All borrowed. */
 struct trust {
 	const struct anchors *intel;
 	const struct crl *root_crl; /* NULL: not held yet */
+	struct chains *chains;      /* that held; NULL: none are kept */
 	/* A root certificate with a pinned key, from any chain seen so far or
 	 * built in; NULL: none yet.  What a root CRL without a chain of its
 	 * own is checked and served with. */

@@ -6,6 +6,7 @@
 #include "config/base/must.h"
 #include "storage/amd.h"
 #include "storage/baseline_int.h"
+#include "storage/chains.h"
 #include "storage/fleet.h"
 #include "storage/impact.h"
 #include "storage/issuer.h"
@@ -562,6 +563,7 @@ storage_new(struct config *config)
 	st->config = config_ref(config);
 	st->hot = map_new();
 	st->attempts = map_new();
+	st->chains = chains_new();
 	st->issuers = map_new();
 	st->fleet = fleet_new();
 	st->base = baseline_state_new(config);
@@ -597,6 +599,7 @@ storage_free(struct storage *st)
 	object_unsaved_free(st);
 	attempts_free(st);
 	baseline_state_free(st->base);
+	chains_free(st->chains);
 	issuers_clear(st);
 	map_free(st->issuers);
 	fleet_free(st->fleet);

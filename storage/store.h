@@ -84,7 +84,8 @@ struct storage {
 	struct unsaved *unsaved, **unsaved_end;
 	struct map *attempts; /* key text -> struct attempt */
 	size_t vek_attempts;  /* of them */
-	struct map *issuers;  /* chain PEM -> struct issuer */
+	struct chains *chains;
+	struct map *issuers; /* chain PEM -> struct issuer */
 	struct fleet *fleet;
 	struct sets_past *past; /* of the last preview (sets.c); NULL: none */
 
