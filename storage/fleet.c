@@ -85,6 +85,8 @@ member_put(struct fleet *f, const unsigned char ppid[32], int64_t row,
 	} else {
 		member_leave(f, m);
 	}
+	if (m->row != row)
+		m->name = (struct log_id){ "" };
 	m->row = row;
 	member_join(f, m, t);
 }
@@ -460,12 +462,16 @@ name_row(void *arg, const struct db_val *col)
 }
 
 struct log_id
-fleet_name(struct storage *st, const struct fleet_member *m)
+fleet_name(struct storage *st, struct fleet_member *m)
 {
 	struct log_id id = { "" };
 
-	if (m->row == 0 || store_read(st, SQL_FLEET_NAME, VALS(db_int(m->row)),
-			       name_row, &id, NULL) != ERR_OK)
+	if (m->name.s[0] != '\0')
+		return m->name;
+	if (m->row != 0 && store_read(st, SQL_FLEET_NAME, VALS(db_int(m->row)),
+			       name_row, &id, NULL) == ERR_OK)
+		m->name = id;
+	if (id.s[0] == '\0')
 		(void)snprintf(id.s, sizeof(id.s), "unnamed");
 	return id;
 }

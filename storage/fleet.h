@@ -17,6 +17,7 @@
 struct fleet_member {
 	struct fleet_group *group;
 	int64_t row; /* of the table platform; 0: known by its quotes alone */
+	struct log_id name; /* of that row, once it was asked for */
 	LIST_ENTRY(fleet_member) in_group;
 };
 
@@ -40,8 +41,8 @@ enum err fleet_prune(struct storage *, time_t before, struct why *) MUST_CHECK;
 /* Visit all groups, in no order. */
 void fleet_each(const struct storage *,
     void (*fn)(void *arg, const struct fleet_group *), void *arg);
-/* As the log names it: by the QE-ID. */
-struct log_id fleet_name(struct storage *, const struct fleet_member *);
+/* As the log names it: by the QE-ID.  Read once. */
+struct log_id fleet_name(struct storage *, struct fleet_member *);
 size_t fleet_len(const struct storage *); /* platforms */
 
 #endif

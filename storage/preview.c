@@ -123,8 +123,31 @@ impact_counts_json(const size_t counts[IMPACT_STATUS_N])
 	return o;
 }
 
-static json_t *
-shorts_json(const struct fleet_tcb *t, const struct impact_set *set)
+static void
+counts_write(struct jout *o, const size_t counts[IMPACT_STATUS_N])
+{
+	unsigned i;
+
+	jout_open(o, "statuses", '{');
+	for (i = 0; i < IMPACT_STATUS_N; i++)
+		if (counts[i] != 0)
+			jout_int(o, impact_status_name(i), (int64_t)counts[i]);
+	jout_close(o, '}');
+}
+
+static void
+time_out(struct jout *o, const char *name, time_t at)
+{
+	char text[TIME_LEN];
+
+	if (at != 0)
+		time_write(at, text);
+	jout_text(o, name, at == 0 ? NULL : text);
+}
+
+static void
+shorts_write(struct jout *o, const struct fleet_tcb *t,
+    const struct impact_set *set)
 {
 	static const char *const part_name[] = {
 		[PART_SGX] = "sgx",
@@ -135,46 +158,51 @@ shorts_json(const struct fleet_tcb *t, const struct impact_set *set)
 	};
 	struct impact_short v[IMPACT_SHORT_MAX];
 	size_t i, n = impact_short(t, set, v);
-	json_t *list = json_array();
 
-	for (i = 0; i < n; i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:i, s:i, s:i}", "part",
-			part_name[v[i].part], "component", (int)v[i].component,
-			"has", (int)v[i].has, "needs", (int)v[i].needs));
-	return list;
+	jout_open(o, "short", '[');
+	for (i = 0; i < n; i++) {
+		jout_open(o, NULL, '{');
+		jout_text(o, "part", part_name[v[i].part]);
+		jout_int(o, "component", v[i].component);
+		jout_int(o, "has", v[i].has);
+		jout_int(o, "needs", v[i].needs);
+		jout_close(o, '}');
+	}
+	jout_close(o, ']');
 }
 
-static json_t *
-advisories_json(const struct tcb_match *m)
+/* NULL: no level was reached, nothing is said of it. */
+static void
+advisories_write(struct jout *o, const struct tcb_match *m)
 {
 	const char **v = NULL;
-	size_t i, n = tcb_advisories(m, &v);
-	json_t *list = json_array();
+	size_t i, n = m == NULL ? 0 : tcb_advisories(m, &v);
 
+	jout_open(o, "advisories", '[');
 	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_safe(v[i]));
+		jout_text(o, NULL, v[i]);
+	jout_close(o, ']');
 	free(v);
-	return list;
 }
 
-static json_t *
-names_json(struct storage *st, const struct fleet_group *g)
+static void
+names_write(struct jout *o, struct storage *st, const struct fleet_group *g)
 {
-	const struct fleet_member *m;
-	json_t *list = json_array();
+	struct fleet_member *m;
+	unsigned n = 0;
 
+	jout_open(o, "names", '[');
 	LIST_FOREACH(m, &g->members, in_group)
 	{
-		if (json_array_size(list) == NAMES_MAX)
+		if (n++ == NAMES_MAX)
 			break;
-		json_array_append_new(list, json_string(fleet_name(st, m).s));
+		jout_text(o, NULL, fleet_name(st, m).s);
 	}
-	return list;
+	jout_close(o, ']');
 }
 
-static json_t *
-example_json(struct storage *st, const struct fleet_group *g,
+static void
+example_write(struct jout *o, struct storage *st, const struct fleet_group *g,
     const struct impact_set *from, const struct impact_set *to)
 {
 	struct tcb_match m, n;
@@ -182,37 +210,39 @@ example_json(struct storage *st, const struct fleet_group *g,
 				       : impact_judge(&g->tcb, false, from, &m);
 	unsigned after = impact_judge(&g->tcb, false, to, &m);
 	bool level = after < TCB_STATUS_N;
-	bool fresh = !impact_good(after) && after != IMPACT_UNKNOWN &&
-		     impact_good(impact_judge(&g->tcb, true, to, &n));
 
-	return json_pack("{s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o}", "names",
-	    names_json(st, g), "platforms", (json_int_t)g->n, "now",
-	    impact_status_name(before), "then", impact_status_name(after),
-	    "refetch_helps", fresh, "tcb_date",
-	    level ? json_time(m.date) : json_null(), "short",
-	    shorts_json(&g->tcb, to), "advisories",
-	    level ? advisories_json(&m) : json_array());
+	jout_open(o, NULL, '{');
+	names_write(o, st, g);
+	jout_int(o, "platforms", (int64_t)g->n);
+	jout_text(o, "now", impact_status_name(before));
+	jout_text(o, "then", impact_status_name(after));
+	jout_bool(o, "refetch_helps",
+	    !impact_good(after) && after != IMPACT_UNKNOWN &&
+		impact_good(impact_judge(&g->tcb, true, to, &n)));
+	time_out(o, "tcb_date", level ? m.date : 0);
+	shorts_write(o, &g->tcb, to);
+	advisories_write(o, level ? &m : NULL);
+	jout_close(o, '}');
 }
 
 /* Those that are not good then, the largest kinds first. */
-static json_t *
-examples_json(struct storage *st, const struct groups *gs, enum tee tee,
-    const struct impact_set *from, const struct impact_set *to)
+static void
+examples_write(struct jout *o, struct storage *st, const struct groups *gs,
+    enum tee tee, const struct impact_set *from, const struct impact_set *to)
 {
-	json_t *list = json_array();
 	struct tcb_match m;
-	unsigned after;
+	unsigned shown = 0;
 	size_t i;
 
-	for (i = 0; i < gs->n && json_array_size(list) < EXAMPLES_MAX; i++) {
-		if (!group_counts(gs->v[i], tee))
+	jout_open(o, "examples", '[');
+	for (i = 0; i < gs->n && shown < EXAMPLES_MAX; i++) {
+		if (!group_counts(gs->v[i], tee) ||
+		    impact_good(impact_judge(&gs->v[i]->tcb, false, to, &m)))
 			continue;
-		after = impact_judge(&gs->v[i]->tcb, false, to, &m);
-		if (!impact_good(after))
-			json_array_append_new(list,
-			    example_json(st, gs->v[i], from, to));
+		example_write(o, st, gs->v[i], from, to);
+		shown++;
 	}
-	return list;
+	jout_close(o, ']');
 }
 
 /* When the recovery became public, by the list of numbers; 0: not said. */
@@ -243,23 +273,26 @@ role_name(const struct storage *st, const struct number_set *v,
 	return v->number == effective ? "pinned" : "candidate";
 }
 
-static json_t *
-number_json(struct storage *st, const struct groups *gs,
+static void
+number_write(struct jout *o, struct storage *st, const struct groups *gs,
     const struct number_set *v, const struct impact_set *now,
     uint32_t effective)
 {
 	struct impact_sum sum = { 0 };
 
 	groups_sum(gs, v->tee, now, &v->set, &sum);
-	return json_pack("{s:I, s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:b, s:o}",
-	    "number", (json_int_t)v->number, "role",
-	    role_name(st, v, effective), "effective", v->number == effective,
-	    "date", json_time(number_date(st, v->tee, v->number)), "tcb_date",
-	    json_time(v->info->facts.tcbinfo->levels[0].tcb_date), "statuses",
-	    impact_counts_json(sum.after), "fall", (json_int_t)sum.fall,
-	    "refetch_helps", (json_int_t)sum.refetch, "identity",
-	    v->identity != NULL, "examples",
-	    examples_json(st, gs, v->tee, now, &v->set));
+	jout_open(o, NULL, '{');
+	jout_int(o, "number", v->number);
+	jout_text(o, "role", role_name(st, v, effective));
+	jout_bool(o, "effective", v->number == effective);
+	time_out(o, "date", number_date(st, v->tee, v->number));
+	time_out(o, "tcb_date", v->info->facts.tcbinfo->levels[0].tcb_date);
+	counts_write(o, sum.after);
+	jout_int(o, "fall", (int64_t)sum.fall);
+	jout_int(o, "refetch_helps", (int64_t)sum.refetch);
+	jout_bool(o, "identity", v->identity != NULL);
+	examples_write(o, st, gs, v->tee, now, &v->set);
+	jout_close(o, '}');
 }
 
 /* --- the document ----------------------------------------------------- */
@@ -271,48 +304,51 @@ effective_number(const struct storage *st, enum tee tee, const char *fmspc)
 	return baseline_pick(snap_baseline(st->snap), NULL, tee, fmspc)->number;
 }
 
-static json_t *
-fmspc_json(struct storage *st, const struct sets *sets, enum tee tee,
-    const struct groups *gs, uint32_t to)
+static void
+fmspc_write(struct jout *o, struct storage *st, const struct sets *sets,
+    enum tee tee, const struct groups *gs, uint32_t to)
 {
 	const struct number_set *v;
 	uint32_t effective = effective_number(st, tee, gs->fmspc);
 	const struct impact_set *now =
 	    sets_get(sets, tee, gs->fmspc, effective);
-	json_t *numbers = json_array();
 	size_t i, n = sets_of(sets, tee, gs->fmspc, &v), platforms = 0;
 
 	for (i = 0; i < gs->n; i++)
 		platforms += group_counts(gs->v[i], tee) ? gs->v[i]->n : 0;
+	jout_open(o, NULL, '{');
+	jout_text(o, "fmspc", gs->fmspc);
+	jout_text(o, "tee", tee_name(tee));
+	jout_int(o, "platforms", (int64_t)platforms);
+	if (effective == 0)
+		jout_text(o, "effective", NULL);
+	else
+		jout_int(o, "effective", effective);
+	jout_open(o, "numbers", '[');
 	for (i = 0; i < n; i++)
 		if (to == 0 || v[i].number == to || v[i].number == effective)
-			json_array_append_new(numbers,
-			    number_json(st, gs, &v[i], now, effective));
-	return json_pack("{s:s, s:s, s:I, s:o, s:o}", "fmspc", gs->fmspc, "tee",
-	    tee_name(tee), "platforms", (json_int_t)platforms, "effective",
-	    effective == 0 ? json_null() : json_integer(effective), "numbers",
-	    numbers);
+			number_write(o, st, gs, &v[i], now, effective);
+	jout_close(o, ']');
+	jout_close(o, '}');
 }
 
-static json_t *
-fmspcs_json(struct storage *st, const struct sets *sets, const char *fmspc,
-    uint32_t to)
+static void
+fmspcs_write(struct jout *o, struct storage *st, const struct sets *sets,
+    const char *fmspc, uint32_t to)
 {
 	struct groups all = groups_of(st, fmspc), gs;
 	const struct number_set *v;
-	json_t *list = json_array();
 	size_t at;
 
+	jout_open(o, "fmspcs", '[');
 	for (at = 0; at < all.n; at += gs.n) {
 		gs = groups_slice(&all, at);
-		json_array_append_new(list,
-		    fmspc_json(st, sets, TEE_SGX, &gs, to));
+		fmspc_write(o, st, sets, TEE_SGX, &gs, to);
 		if (sets_of(sets, TEE_TDX, gs.fmspc, &v) > 0)
-			json_array_append_new(list,
-			    fmspc_json(st, sets, TEE_TDX, &gs, to));
+			fmspc_write(o, st, sets, TEE_TDX, &gs, to);
 	}
+	jout_close(o, ']');
 	free(all.v);
-	return list;
 }
 
 struct impact_job {
@@ -327,21 +363,27 @@ impact_work(struct job *j)
 	uint32_t to = msg_of(t, struct impact_job, text)->to;
 	struct storage *st = j->st;
 	struct sets *sets = NULL;
-	json_t *amd = NULL;
+	struct jout o = JOUT_INIT;
 	enum err e;
 
 	store_flush(st);
 	if ((e = fleet_sync(st, &j->why)) != ERR_OK ||
-	    (e = preview_amd(st, &amd, &j->why)) != ERR_OK ||
 	    (e = sets_read(st, t->what, &sets, &j->why)) != ERR_OK) {
-		json_decref(amd);
 		job_fail(j, e);
 		return;
 	}
-	t->text = json_text(json_pack("{s:o, s:I, s:o, s:o}", "at",
-	    json_time(clock_now()), "platforms", (json_int_t)fleet_len(st),
-	    "fmspcs", fmspcs_json(st, sets, t->what, to), "amd", amd));
+	jout_open(&o, NULL, '{');
+	time_out(&o, "at", clock_now());
+	jout_int(&o, "platforms", (int64_t)fleet_len(st));
+	fmspcs_write(&o, st, sets, t->what, to);
 	sets_free(sets);
+	if ((e = preview_amd(st, &o, &j->why)) != ERR_OK) {
+		buf_free(&o.b);
+		job_fail(j, e);
+		return;
+	}
+	jout_close(&o, '}');
+	t->text = buf_blob(&o.b);
 	job_done(j);
 }
 

@@ -5,17 +5,17 @@
 #ifndef STORAGE_PREVIEW_H
 #define STORAGE_PREVIEW_H
 
+#include "config/base/jout.h"
 #include "storage/store.h"
-
-#include <jansson.h>
 
 /*
  * Of each AMD product with chips known: which of them would meet, and which
  * would be below, every TCB that some chip has, as the least one demanded.
  * [{"product","chips","minimum","candidates":[{"tcb","effective","meets",
- * "below","fall","examples":[{"name","tcb","short":[...]}]}]}], new.
+ * "below","fall","examples":[{"name","tcb","short":[...]}]}]}], as the member
+ * "amd".  What was written when it fails is worth nothing.
  */
-enum err preview_amd(struct storage *, json_t **out, struct why *) MUST_CHECK;
+enum err preview_amd(struct storage *, struct jout *, struct why *) MUST_CHECK;
 
 /* Of all chips known: how many report less than is demanded of them under one
  * table and under another, and how many under the other alone. */

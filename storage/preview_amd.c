@@ -133,95 +133,124 @@ candidates(const struct fleet_amd *f, const struct chips *c,
 /* --- the document ----------------------------------------------------- */
 
 /* As the log names a chip: "#1a2b3c4d". */
-static json_t *
-chip_name(enum amd_product product, const struct chip *chip)
+static void
+chip_name(struct jout *o, enum amd_product product, const struct chip *chip)
 {
 	struct coll_key key = key_vcek(product,
 	    span_of(chip->id, amd_hwid_len(product)), chip->tcb);
 	struct key_log log = key_log(&key);
-	const char *at = strchr(log.s, '#');
+	char *at = strchr(log.s, '#');
 
 	must(at != NULL);
-	return json_stringn(at, strcspn(at, "/"));
+	at[strcspn(at, "/")] = '\0';
+	jout_text(o, "name", at);
 }
 
 static void
-short_add(json_t *list, const char *part, unsigned has, unsigned needs)
+short_add(struct jout *o, const char *part, unsigned has, unsigned needs)
 {
-	if (has < needs)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:i, s:i}", "part", part, "has", (int)has,
-			"needs", (int)needs));
+	if (has >= needs)
+		return;
+	jout_open(o, NULL, '{');
+	jout_text(o, "part", part);
+	jout_int(o, "has", has);
+	jout_int(o, "needs", needs);
+	jout_close(o, '}');
 }
 
-static json_t *
-short_json(enum amd_product product, struct amd_tcb has, struct amd_tcb needs)
+static void
+short_write(struct jout *o, enum amd_product product, struct amd_tcb has,
+    struct amd_tcb needs)
 {
 	struct amd_spl h = spl_of(product, has), n = spl_of(product, needs);
-	json_t *list = json_array();
 
-	short_add(list, "fmc", h.fmc, n.fmc);
-	short_add(list, "bootloader", h.bl, n.bl);
-	short_add(list, "tee", h.tee, n.tee);
-	short_add(list, "snp", h.snp, n.snp);
-	short_add(list, "microcode", h.ucode, n.ucode);
-	return list;
+	jout_open(o, "short", '[');
+	short_add(o, "fmc", h.fmc, n.fmc);
+	short_add(o, "bootloader", h.bl, n.bl);
+	short_add(o, "tee", h.tee, n.tee);
+	short_add(o, "snp", h.snp, n.snp);
+	short_add(o, "microcode", h.ucode, n.ucode);
+	jout_close(o, ']');
 }
 
-static json_t *
-tcb_json(struct amd_tcb tcb)
+static void
+tcb_out(struct jout *o, const char *name, struct amd_tcb tcb)
 {
 	char text[17];
 
 	amd_tcb_write(tcb, text);
-	return json_string(text);
+	jout_text(o, name, text);
 }
 
-static json_t *
-candidate_json(const struct chips *c, struct amd_tcb least, bool effective)
+static void
+examples_write(struct jout *o, const struct chips *c, struct amd_tcb least)
 {
-	json_t *examples = json_array();
+	const struct chip *chip;
+	unsigned shown = 0;
+	size_t i;
+
+	jout_open(o, "examples", '[');
+	for (i = 0; i < c->n && shown < EXAMPLES_MAX; i++) {
+		chip = &c->v[i];
+		if (amd_tcb_covers(c->product, chip->tcb, least))
+			continue;
+		jout_open(o, NULL, '{');
+		chip_name(o, c->product, chip);
+		tcb_out(o, "tcb", chip->tcb);
+		short_write(o, c->product, chip->tcb, least);
+		jout_close(o, '}');
+		shown++;
+	}
+	jout_close(o, ']');
+}
+
+static void
+candidate_write(struct jout *o, const struct chips *c, struct amd_tcb least,
+    bool effective)
+{
 	size_t i, meets = 0, fall = 0;
 	const struct chip *chip;
 
 	for (i = 0; i < c->n; i++) {
 		chip = &c->v[i];
-		if (amd_tcb_covers(c->product, chip->tcb, least)) {
+		if (amd_tcb_covers(c->product, chip->tcb, least))
 			meets++;
-			continue;
-		}
-		fall += !chip->has_min ||
-			amd_tcb_covers(c->product, chip->tcb, chip->min);
-		if (json_array_size(examples) < EXAMPLES_MAX)
-			json_array_append_new(examples,
-			    json_pack("{s:o, s:o, s:o}", "name",
-				chip_name(c->product, chip), "tcb",
-				tcb_json(chip->tcb), "short",
-				short_json(c->product, chip->tcb, least)));
+		else
+			fall += !chip->has_min || amd_tcb_covers(c->product,
+						      chip->tcb, chip->min);
 	}
-	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "tcb",
-	    tcb_json(least), "effective", effective, "meets", (json_int_t)meets,
-	    "below", (json_int_t)(c->n - meets), "fall", (json_int_t)fall,
-	    "examples", examples);
+	jout_open(o, NULL, '{');
+	tcb_out(o, "tcb", least);
+	jout_bool(o, "effective", effective);
+	jout_int(o, "meets", (int64_t)meets);
+	jout_int(o, "below", (int64_t)(c->n - meets));
+	jout_int(o, "fall", (int64_t)fall);
+	examples_write(o, c, least);
+	jout_close(o, '}');
 }
 
-static json_t *
-product_json(const struct fleet_amd *f, const struct chips *c)
+static void
+product_write(struct jout *o, const struct fleet_amd *f, const struct chips *c)
 {
 	struct amd_tcb least[CANDIDATES_MAX];
 	size_t i, n = candidates(f, c, least);
 	struct base_amd_min min = { .newest = true };
-	json_t *list = json_array();
 	bool pinned =
 	    baseline_amd(f->baseline, c->product, NULL, &min) && !min.newest;
 
+	jout_open(o, NULL, '{');
+	jout_text(o, "product", amd_product_name(c->product));
+	jout_int(o, "chips", (int64_t)c->n);
+	if (pinned)
+		tcb_out(o, "minimum", min.tcb);
+	else
+		jout_text(o, "minimum", NULL);
+	jout_open(o, "candidates", '[');
 	for (i = 0; i < n; i++)
-		json_array_append_new(list,
-		    candidate_json(c, least[i],
-			pinned && tcb_cmp(&least[i], &min.tcb) == 0));
-	return json_pack("{s:s, s:I, s:o, s:o}", "product",
-	    amd_product_name(c->product), "chips", (json_int_t)c->n, "minimum",
-	    pinned ? tcb_json(min.tcb) : json_null(), "candidates", list);
+		candidate_write(o, c, least[i],
+		    pinned && tcb_cmp(&least[i], &min.tcb) == 0);
+	jout_close(o, ']');
+	jout_close(o, '}');
 }
 
 /* --- reading them ----------------------------------------------------- */
@@ -248,21 +277,17 @@ fleet_amd_fini(struct fleet_amd *f)
 }
 
 enum err
-preview_amd(struct storage *st, json_t **out, struct why *why)
+preview_amd(struct storage *st, struct jout *o, struct why *why)
 {
 	struct fleet_amd f;
-	json_t *list;
 	enum err e = fleet_amd_read(st, snap_baseline(st->snap), &f, why);
 	int p;
 
-	if (e == ERR_OK) {
-		list = json_array();
-		for (p = 0; p < AMD_PRODUCT_N; p++)
-			if (f.of[p].n > 0)
-				json_array_append_new(list,
-				    product_json(&f, &f.of[p]));
-		*out = list;
-	}
+	jout_open(o, "amd", '[');
+	for (p = 0; e == ERR_OK && p < AMD_PRODUCT_N; p++)
+		if (f.of[p].n > 0)
+			product_write(o, &f, &f.of[p]);
+	jout_close(o, ']');
 	fleet_amd_fini(&f);
 	return e;
 }

@@ -189,6 +189,15 @@ if [ -n "${SCALE_ONLY:-}" ]; then
 	exit 0
 fi
 
+# --- the impact on many FMSPCs, through storage alone -----------------------
+
+fleet=$("$B/tests/bench/impact" 2>"$T/impact.log") || die 'impact'
+of_fleet() { echo "$fleet" | awk -v n="$1" '$1 == n {print $3}'; }
+say "impact on 100000 platforms of 500 FMSPCs, CPU:" \
+	"$(of_fleet impact) ms ($(of_fleet impact-first) ms the first time," \
+	"$(of_fleet impact-number) ms of one number," \
+	"$(of_fleet impact-fmspc) ms of one FMSPC)"
+
 # --- cached requests, next to nginx -----------------------------------------
 
 # As root its workers would change to a user who may not look in here.
@@ -285,6 +294,8 @@ jq -n --argjson platforms "$PLATFORMS" --argjson first_ms "$first_ms" \
 	--argjson pck_nginx "$(rate "$pck_nginx")" \
 	--argjson pck_many "$(rate "$many")" \
 	--argjson impact_ms "$impact_ms" \
+	--argjson impact_fleet_cpu_ms "$(of_fleet impact)" \
+	--argjson impact_fleet_first_cpu_ms "$(of_fleet impact-first)" \
 	--argjson disk_ms "$disk_ms" --argjson memory_ms "$memory_ms" \
 	--argjson hits_calm "$c" --argjson hits_busy "$b" \
 	--arg cores "$(nproc)" '$ARGS.named' >"$RESULT"
