@@ -244,14 +244,16 @@ has_number(json_t *scopes, long long to)
 static int
 impact_show(const struct cli *cli, struct span body, long to)
 {
-	json_t *doc = show_parse(cli, body), *scopes;
+	bool json = cli_has(cli, "json");
+	json_t *doc = json ? show_data(cli, body) : show_parse(cli, body);
+	json_t *scopes;
 	int rc = CLI_OK;
 
 	if (doc == NULL)
 		return CLI_FAILED;
 	scopes = json_object_get(doc, "fmspcs");
-	if (cli_has(cli, "json")) {
-		rc = show_json(cli, body);
+	if (json) {
+		rc = show_tree(cli, doc);
 	} else {
 		printf("%lld platforms known; * is served now\n\n",
 		    num_of(doc, "platforms"));

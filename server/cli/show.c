@@ -28,18 +28,21 @@ static char *
 escaped(const char *text, unsigned keep)
 {
 	struct buf b = BUF_INIT;
+	const char *from = text; /* not copied yet */
 	unsigned code;
 	size_t len;
 	char *s;
 
 	while (*text != '\0') {
-		if ((len = control_at(text, &code)) != 0 && code != keep) {
-			buf_printf(&b, "\\u%04x", code);
-			text += len;
-		} else {
-			buf_add(&b, text++, 1);
+		if ((len = control_at(text, &code)) == 0 || code == keep) {
+			text++;
+			continue;
 		}
+		buf_add(&b, from, (size_t)(text - from));
+		buf_printf(&b, "\\u%04x", code);
+		from = text += len;
 	}
+	buf_str(&b, from);
 	s = span_dup(buf_view(&b));
 	buf_free(&b);
 	return s;
