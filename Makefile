@@ -90,6 +90,15 @@ $B/tests/%: $B/tests/%.o $(SIM) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SIM) $(LIB) $(PKG_LIBS) \
 		$(shell pkg-config --libs check)
 
+# A provider for OpenSSL, which is given its path.
+TOKEN := $B/tests/kit/token.so
+$(TOKEN): tests/kit/token/token.c
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $< \
+		$(shell pkg-config --libs libcrypto)
+$B/tests/scenario/test_token_key: | $(TOKEN)
+
 $(REPLAYS): $B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o \
 		$B/tests/fuzz/replay.o $(SIM) $(LIB)
 	@echo "  LD $@"

@@ -8,6 +8,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <string.h>
@@ -120,15 +121,35 @@ set_base64url(json_t *o, const char *name, struct span s)
 	buf_free(&b);
 }
 
+/*
+ * A provider of tokens exports the public half, but does not give it as a
+ * parameter of the private key (pkcs11-provider 1.0).
+ */
+static bool
+public_point(EVP_PKEY *key, unsigned char point[65])
+{
+	OSSL_PARAM *all = NULL;
+	const OSSL_PARAM *pub;
+	const void *p;
+	size_t len;
+	bool ok;
+
+	ok = EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &all) == 1 &&
+	     (pub = OSSL_PARAM_locate_const(all, OSSL_PKEY_PARAM_PUB_KEY)) !=
+		 NULL &&
+	     OSSL_PARAM_get_octet_string_ptr(pub, &p, &len) == 1 && len == 65;
+	if (ok)
+		memcpy(point, p, 65);
+	OSSL_PARAM_free(all);
+	return ok && point[0] == 4;
+}
+
 enum err
 jwt_store_public(EVP_PKEY *key, json_t *jwk, struct why *why)
 {
 	unsigned char point[65];
-	size_t len = 0;
 
-	if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
-		sizeof(point), &len) != 1 ||
-	    len != sizeof(point) || point[0] != 4)
+	if (!public_point(key, point))
 		return fail(why, "its public half cannot be had");
 	must(json_object_set_new(jwk, "kty", json_string("EC")) == 0);
 	must(json_object_set_new(jwk, "crv", json_string("P-256")) == 0);
