@@ -74,7 +74,15 @@ function ruleRow(data, k, scope, rule, page) {
     h('td', null, rule?.from ?? '–'),
     h('td', { class: 'act' }, button('Change …', () => changeOpen(data,
       { scope, rule }, page), { 'data-key': `rule-${k}`,
-      'aria-label': `Change the rule of ${scopeText(scope)}` })));
+      'aria-label': `Change the rule of ${scopeText(scope)}` }),
+    clearButton(data, rule, { scope }, `clear-${k}`, scopeText(scope), page)));
+}
+
+// What the configuration says cannot be taken back here.
+function clearButton(data, rule, start, key, name, page) {
+  return rule?.from !== 'run-time' ? null : [' ', button('Clear …',
+    () => changeOpen(data, { verb: 'clear', ...start }, page),
+    { 'data-key': key, 'aria-label': `Clear the rule of ${name}` })];
 }
 
 // A chip is not named in clear, but two of them are told apart.
@@ -82,15 +90,17 @@ function amdRow(data, a, page) {
   const name = `AMD ${a.product}${a.chip ? `, chip ${a.chip.slice(0, 4)}…`
     : ''}`;
   const newest = a.tcb === 'auto';
+  const of = { product: a.product, ...(a.chip ? { chip: a.chip } : {}) };
   return h('tr', null, h('th', { scope: 'row' }, name),
     h('td', null, newest ? 'none demanded, the newest served'
       : ['least TCB ', h('code', null, a.tcb)]),
     h('td', null, '–'), h('td', null, a.from ?? '–'),
     h('td', { class: 'act' }, newest ? null : button('Demand none …',
-      () => changeOpen(data, { verb: 'follow', amd: { product: a.product,
-        ...(a.chip ? { chip: a.chip } : {}), follow: 'standard' } }, page),
+      () => changeOpen(data, { verb: 'follow', amd: { ...of,
+        follow: 'standard' } }, page),
       { 'data-key': `amd-none-${name}`,
-        'aria-label': `Demand no least TCB of ${name}` })));
+        'aria-label': `Demand no least TCB of ${name}` }),
+    clearButton(data, a, { amd: of }, `amd-clear-${name}`, name, page)));
 }
 
 function rulesCard(data, page) {

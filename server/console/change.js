@@ -10,6 +10,7 @@ const VERBS = {
   lag: 'Lag behind',
   pin: 'Pin a number',
   promote: 'Promote to a number',
+  clear: 'Take back a rule',
   rollback: 'Roll back the last change',
 };
 
@@ -19,6 +20,8 @@ const LEAD = {
   pin: 'Serve this number until somebody changes it.',
   promote: 'Move to a newer number. Refused when too many platforms would ' +
     'fall out of date.',
+  clear: 'Take back a rule that was set here: what the configuration says ' +
+    'applies again.',
   rollback: 'Put the rules back to what they were before the last change.',
 };
 
@@ -42,6 +45,12 @@ function select(id, options, value, onchange) {
   const node = h('select', { id, onchange }, options.map(([v, text]) =>
     h('option', { value: v, selected: String(v) === String(value) }, text)));
   return node;
+}
+
+function ruleOf(rules, scope) {
+  if (scope.fmspc) return rules.fmspc?.[scope.fmspc];
+  if (scope.listen) return rules.listen?.[scope.listen];
+  return rules.default;
 }
 
 // --- the form ---------------------------------------------------------
@@ -78,13 +87,18 @@ class Change {
     if (this.verb === 'pin' || this.verb === 'promote') {
       b.number = Number(this.number);
     }
-    if (this.retire && this.verb !== 'rollback') b.on_retire = this.retire;
+    if (this.retire && this.ruled()) b.on_retire = this.retire;
     if (this.verb === 'rollback') {
       delete b.fmspc;
       delete b.listen;
     }
     if (this.force) b.force = true;
     return b;
+  }
+
+  // The change is a rule, not the end of one.
+  ruled() {
+    return this.verb !== 'rollback' && this.verb !== 'clear';
   }
 
   // What was previewed is what would be done now.
@@ -98,6 +112,14 @@ class Change {
   set(values) {
     Object.assign(this, values);
     this.draw();
+  }
+
+  choose(verb) {
+    this.verb = verb;
+    const scopes = this.scopes().map((s) => JSON.stringify(s));
+    const held = scopes.includes(JSON.stringify(this.scope));
+    this.set({ shown: null, force: false,
+      scope: held ? this.scope : JSON.parse(scopes[0] ?? '{}') });
   }
 
   fields() {
@@ -119,14 +141,14 @@ class Change {
           this.buttons();
         } }),
       'Counted from the day of the recovery event.'));
-    } else if (this.verb !== 'rollback') {
+    } else if (this.ruled()) {
       rows.push(field('Number', select('c-number', numbers.map((n) =>
         [n.number, `${n.number}${n.standard ? ', standard' : ''}` +
           `${n.early ? ', early' : ''}${n.signed === false
             ? ', no longer signed' : ''}`]), this.number,
       (e) => this.set({ number: e.target.value }))));
     }
-    if (this.verb !== 'rollback') {
+    if (this.ruled()) {
       rows.push(field('When Intel retires it', select('c-retire', [
         ['', 'as before'], ['hold', 'hold: serve the last signed set on'],
         ['advance', 'advance: go to the oldest number still signed']],
@@ -148,10 +170,16 @@ class Change {
   // Who would be below a least TCB.
   chips() {
     const { product, chip } = this.amd;
+    const whose = `${chip ? 'this chip of ' : ''}${product}`;
     if (this.verb === 'follow') {
       return h('div', { class: 'field' }, h('p', null,
-        `No least TCB will be demanded of ${chip ? 'this chip of ' : ''}` +
-        `${product}; guests get the certificate of the newest one.`));
+        `No least TCB will be demanded of ${whose}; guests get the ` +
+        'certificate of the newest one.'));
+    }
+    if (this.verb === 'clear') {
+      return h('div', { class: 'field' }, h('p', null,
+        `What was set here for ${whose} is taken back: what the ` +
+        'configuration says applies again.'));
     }
     const p = this.data.impact.amd.find((x) =>
       x.product === this.amd.product);
@@ -164,7 +192,8 @@ class Change {
         : h('p', { class: 'muted' }, `All ${p.chips} chips meet it.`));
   }
 
-  scopeSelect() {
+  // Those that a rule may be for; to be taken back, those that have one.
+  scopes() {
     const { rules, effective } = this.data.baseline;
     const fmspcs = new Set([...Object.keys(rules.fmspc ?? {}),
       ...effective.map((e) => e.fmspc).filter(Boolean),
@@ -173,7 +202,12 @@ class Change {
       ...effective.map((e) => e.listen).filter(Boolean)]);
     const all = [{}, ...[...fmspcs].sort().map((fmspc) => ({ fmspc })),
       ...[...listens].map((listen) => ({ listen }))];
-    return select('c-scope', all.map((s) => [JSON.stringify(s),
+    return this.verb !== 'clear' ? all
+      : all.filter((s) => ruleOf(rules, s)?.from === 'run-time');
+  }
+
+  scopeSelect() {
+    return select('c-scope', this.scopes().map((s) => [JSON.stringify(s),
       s.fmspc || s.listen ? scopeText(s) : 'the default']),
     JSON.stringify(this.scope),
     (e) => this.set({ scope: JSON.parse(e.target.value) }));
@@ -272,8 +306,7 @@ class Change {
       onsubmit: (e) => e.preventDefault() },
     h('h2', { id: 'dialog-title' }, 'Change the baseline'),
     this.amd ? null : field('What', select('c-verb', Object.entries(VERBS), this.verb,
-      (e) => this.set({ verb: e.target.value, shown: null, force: false })),
-    LEAD[this.verb]),
+      (e) => this.choose(e.target.value)), LEAD[this.verb]),
     this.fields(), this.preview(),
     this.error ? h('p', { class: 'note bad', role: 'alert' }, this.error)
       : null,

@@ -223,6 +223,83 @@ export function baselineTests(browser) {
     await end(page);
   }
 
+  // By keyboard: there applies again what the configuration says.
+  async function aRuleIsTakenBack() {
+    const seen = await api('GET', '/v1/baseline');
+    same((await api('POST', '/v1/baseline/pin', { fmspc: '00606A000000',
+      number: 17, reason: 'for a while' }, { 'if-match': seen.etag })).status,
+    200, 'a rule to take back');
+    const page = await begin();
+    same(await page.locator('[data-key="clear-"]').count(), 0,
+      'the default was not set here');
+    await page.focus('[data-key="rule-00606A000000"]');
+    await page.keyboard.press('Tab');
+    same(await page.evaluate(() => [document.activeElement.dataset.key,
+      document.activeElement.getAttribute('aria-label')]),
+    ['clear-00606A000000', 'Clear the rule of FMSPC 00606A000000'],
+    'the button beside it');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#dialog');
+    same(await page.$$eval('#c-scope option', (l) =>
+      l.map((o) => o.textContent)), ['FMSPC 00606A000000', `FMSPC ${FMSPC}`],
+    'those that were set here');
+    assert(await page.isDisabled('#c-preview'), 'a preview without a reason');
+    await page.keyboard.type('the while is over');
+    assert(await page.isDisabled('#c-apply'), 'a change without a preview');
+    await page.focus('#c-preview');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#c-apply:enabled');
+    same((await rules()).rules.fmspc['00606A000000'].pin, 17,
+      'a preview changes nothing');
+    same(await page.evaluate(() => document.activeElement.id), 'c-apply',
+      'the next step has the focus');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#dialog', { state: 'hidden' });
+    await loaded(page);
+    const after = await rules();
+    same(after.rules.fmspc['00606A000000'], undefined, 'taken back');
+    same(after.rules.fmspc[FMSPC].pin, 18, 'the rest stays');
+    await go(page, 'history');
+    const history = await page.innerText('#view');
+    assert(history.includes('clear') && history.includes('the while is over'),
+      history);
+    await end(page);
+  }
+
+  async function aRuleOfAmdsIsTakenBack() {
+    const page = await begin();
+    await page.click('[data-key="amd-clear-AMD Milan"]');
+    assert((await page.innerText('#dialog')).includes('What was set here for ' +
+      'Milan is taken back'), 'says so');
+    await page.fill('#c-reason', 'nothing is demanded anyway');
+    await previewed(page);
+    await page.waitForSelector('#c-apply:enabled');
+    await applied(page);
+    same((await rules()).rules.amd, [], 'taken back');
+    same(await page.locator('[data-key="amd-clear-AMD Milan"]').count(), 0,
+      'nothing left to take back');
+    await end(page);
+  }
+
+  // Made from another revision: not even looked at.
+  async function nothingIsTakenBackTwice() {
+    const page = await begin();
+    await page.click(`[data-key="clear-${FMSPC}"]`);
+    await page.fill('#c-reason', 'too late');
+    const seen = await api('GET', '/v1/baseline');
+    const other = await api('POST', '/v1/baseline/pin', { fmspc: FMSPC,
+      number: 18, on_retire: 'hold', reason: 'the other admin' },
+    { 'if-match': seen.etag });
+    same(other.status, 200, 'the other change');
+    await page.click('#c-preview');
+    await page.waitForSelector('#dialog [role=alert]');
+    assert((await page.innerText('#dialog [role=alert]'))
+      .includes('Somebody else'), 'says so');
+    assert(await page.isDisabled('#c-apply'), 'to be applied all the same');
+    same((await rules()).rules.fmspc[FMSPC].on_retire, 'hold', 'the other’s');
+    await end(page);
+  }
+
   return [
     ['the matrix is what the server says', theMatrixIsWhatTheServerSays],
     ['a cell by keyboard', aCellByKeyboard],
@@ -233,5 +310,8 @@ export function baselineTests(browser) {
     ['nobody is overwritten', nobodyIsOverwritten],
     ['rolled back', rolledBack],
     ['a least TCB of AMD’s chips', aLeastTcbOfAmdsChips],
+    ['a rule is taken back', aRuleIsTakenBack],
+    ['a rule of AMD’s is taken back', aRuleOfAmdsIsTakenBack],
+    ['nothing is taken back twice', nothingIsTakenBackTwice],
   ];
 }

@@ -396,6 +396,19 @@ async function theDialogLooks(scheme) {
   await page.context().close();
 }
 
+// The other dialog that a row opens: nothing is asked but why.
+async function theClearDialogLooks(scheme) {
+  const page = await open(browser, { colorScheme: scheme,
+    viewport: { width: 1280, height: 900 } });
+  await signIn(page, 'baseline');
+  await page.click('[data-key="clear-90C06F000000"]');
+  await page.fill('#c-reason', 'The canary is done.');
+  await page.click('#c-preview');
+  await page.waitForSelector('#dialog .preview');
+  await look(page, `clear-${scheme}`, scheme, 15, false);
+  await page.context().close();
+}
+
 // --- run --------------------------------------------------------------------
 
 const tests = [
@@ -425,6 +438,8 @@ for (const view of ['signin', ...VIEWS]) {
 
 for (const scheme of ['light', 'dark']) {
   tests.push([`the dialog in ${scheme}`, () => theDialogLooks(scheme)]);
+  tests.push([`the dialog to clear in ${scheme}`,
+    () => theClearDialogLooks(scheme)]);
 }
 
 // CONSOLE_ONLY: those whose names have this in them.
