@@ -109,6 +109,23 @@ json_t *baseline_status(const struct storage *);
 /* Gauges. Any thread. */
 void baseline_metrics(struct storage *, struct buf *);
 
+/* --- what a change does (baseline_impact.c) --------------------------- */
+
+/* From the rules in force to those after a change; all borrowed. */
+struct base_step {
+	struct storage *st;
+	const struct base_change *ask;
+	const struct base_policy *policy;
+	const struct baseline *table;
+};
+/*
+ * The platforms by status before and after, how many fall, and AMD's chips
+ * where these are concerned; a new reference, also with ERR_IMPACT: more fall
+ * than may, and it is not forced.
+ */
+enum err baseline_impact(const struct base_step *, json_t **out,
+    struct why *) MUST_CHECK;
+
 /* --- the store's part (baseline_store.c) ------------------------------ */
 
 struct base_state *baseline_state_new(const struct config *);
