@@ -521,6 +521,14 @@ keys_waiting(const struct jwt_keys *keys, time_t now)
 	return &keys->v[keys->n - 1];
 }
 
+/* Of the same second as the last of these n: behind it, or it is by chance
+ * which of the two signs. */
+static time_t
+begin_after(const struct jwt_keys *keys, size_t n, time_t at)
+{
+	return n > 0 && keys->v[n - 1].sign_from == at ? at + 1 : at;
+}
+
 static enum err
 keys_purge(const struct jwt_keys *keys, const char *dir, time_t now,
     struct why *why)
@@ -563,6 +571,7 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	char *dir = keys_dir(config);
 	struct jwt_keys *keys = NULL;
 	struct jwt_key *waiting;
+	time_t from;
 	enum err e;
 
 	if ((e = dir_make(dir, why)) != ERR_OK ||
@@ -572,13 +581,14 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	if ((e = rotate_allowed(keys, waiting, at_once, uri, why)) != ERR_OK)
 		goto out;
 	if (waiting != NULL) {
-		key_from(waiting, now);
+		key_from(waiting, begin_after(keys, keys->n - 1, now));
 		memcpy(kid, waiting->kid, sizeof(waiting->kid));
 		e = key_write(dir, waiting, why);
 	} else {
-		e = key_make(dir,
-		    keys->n == 0 || at_once ? now : now + config->jwt.publish_s,
-		    uri, kid, why);
+		from =
+		    keys->n == 0 || at_once ? now : now + config->jwt.publish_s;
+		e = key_make(dir, begin_after(keys, keys->n, from), uri, kid,
+		    why);
 	}
 	if (e == ERR_OK)
 		e = keys_purge(keys, dir, now, why);

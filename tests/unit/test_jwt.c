@@ -379,6 +379,33 @@ START_TEST(test_one_key_waits_at_a_time)
 }
 END_TEST
 
+/* By chance half of these keys come behind the other in the order of names. */
+START_TEST(test_the_new_key_is_the_last_even_in_the_same_second)
+{
+	char first[JWT_KID_LEN + 1], kid[JWT_KID_LEN + 1];
+	struct config *c;
+	struct jwt_keys *keys;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		c = config_new("");
+		rotate(c, NOW, false, first);
+		rotate(c, NOW, true, kid);
+		keys = keys_open(c, NOW);
+		ck_assert_str_eq(jwt_keys_signing(keys, NOW)->kid, first);
+		ck_assert_str_eq(jwt_keys_signing(keys, NOW + 1)->kid, kid);
+		jwt_keys_unref(keys);
+		/* Again: it is that one that waits, and goes on to. */
+		rotate(c, NOW, true, first);
+		ck_assert_str_eq(first, kid);
+		keys = keys_open(c, NOW);
+		ck_assert_str_eq(jwt_keys_signing(keys, NOW + 1)->kid, kid);
+		jwt_keys_unref(keys);
+		config_unref(c);
+	}
+}
+END_TEST
+
 START_TEST(test_ended_keys_are_removed)
 {
 	struct config *c = config_new(", \"overlap_s\": 86400");
@@ -719,6 +746,8 @@ main(void)
 	tcase_add_test(tc, test_rotation_overlaps);
 	tcase_add_test(tc, test_overlap_covers_a_tokens_life);
 	tcase_add_test(tc, test_one_key_waits_at_a_time);
+	tcase_add_test(tc,
+	    test_the_new_key_is_the_last_even_in_the_same_second);
 	tcase_add_test(tc, test_a_key_of_a_store_signs_where_it_is);
 	tcase_add_test(tc, test_what_is_no_key_of_a_store);
 	tcase_add_test(tc, test_ended_keys_are_removed);
