@@ -54,6 +54,52 @@ is_p256(EVP_PKEY *key)
 		   strcmp(group, "P-256") == 0);
 }
 
+/*
+ * A provider of tokens exports the public half, but does not give it as a
+ * parameter of the private key (pkcs11-provider 1.0).
+ */
+static bool
+public_point(EVP_PKEY *key, unsigned char point[65])
+{
+	OSSL_PARAM *all = NULL;
+	const OSSL_PARAM *pub;
+	const void *p;
+	size_t len;
+	bool ok;
+
+	ok = EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &all) == 1 &&
+	     (pub = OSSL_PARAM_locate_const(all, OSSL_PKEY_PARAM_PUB_KEY)) !=
+		 NULL &&
+	     OSSL_PARAM_get_octet_string_ptr(pub, &p, &len) == 1 && len == 65;
+	if (ok)
+		memcpy(point, p, 65);
+	OSSL_PARAM_free(all);
+	return ok && point[0] == 4;
+}
+
+/* A provider may keep a copy of a key it has used, and find that as well. */
+static bool
+is_same(EVP_PKEY *a, EVP_PKEY *b)
+{
+	unsigned char x[65], y[65];
+
+	return public_point(a, x) && public_point(b, y) &&
+	       memcmp(x, y, sizeof(x)) == 0;
+}
+
+/* One more that was found; false: it is another than the one before. */
+static bool
+take(EVP_PKEY **key, EVP_PKEY *found)
+{
+	bool ok = *key == NULL || is_same(*key, found);
+
+	if (*key == NULL)
+		*key = found;
+	else
+		EVP_PKEY_free(found);
+	return ok;
+}
+
 /* The one private key there; NULL: none, or more than one. */
 static EVP_PKEY *
 load(const char *uri)
@@ -61,27 +107,23 @@ load(const char *uri)
 	OSSL_STORE_CTX *s = OSSL_STORE_open(uri, UI_null(), NULL, NULL, NULL);
 	OSSL_STORE_INFO *info;
 	EVP_PKEY *key = NULL;
-	unsigned n = 0;
+	bool ok;
 
 	if (s == NULL)
 		return NULL;
-	if (OSSL_STORE_expect(s, OSSL_STORE_INFO_PKEY) != 1)
-		n = 2;
-	while (n < 2 && !OSSL_STORE_eof(s)) {
+	ok = OSSL_STORE_expect(s, OSSL_STORE_INFO_PKEY) == 1;
+	while (ok && !OSSL_STORE_eof(s)) {
 		if ((info = OSSL_STORE_load(s)) == NULL) {
 			if (OSSL_STORE_error(s))
 				break;
 			continue;
 		}
-		if (OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY) {
-			EVP_PKEY_free(key);
-			key = OSSL_STORE_INFO_get1_PKEY(info);
-			n++;
-		}
+		if (OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
+			ok = take(&key, OSSL_STORE_INFO_get1_PKEY(info));
 		OSSL_STORE_INFO_free(info);
 	}
 	OSSL_STORE_close(s);
-	if (n != 1) {
+	if (!ok) {
 		EVP_PKEY_free(key);
 		key = NULL;
 	}
@@ -119,29 +161,6 @@ set_base64url(json_t *o, const char *name, struct span s)
 	buf_base64url(&b, s);
 	must(json_object_set_new(o, name, json_stringn(b.p, b.len)) == 0);
 	buf_free(&b);
-}
-
-/*
- * A provider of tokens exports the public half, but does not give it as a
- * parameter of the private key (pkcs11-provider 1.0).
- */
-static bool
-public_point(EVP_PKEY *key, unsigned char point[65])
-{
-	OSSL_PARAM *all = NULL;
-	const OSSL_PARAM *pub;
-	const void *p;
-	size_t len;
-	bool ok;
-
-	ok = EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &all) == 1 &&
-	     (pub = OSSL_PARAM_locate_const(all, OSSL_PKEY_PARAM_PUB_KEY)) !=
-		 NULL &&
-	     OSSL_PARAM_get_octet_string_ptr(pub, &p, &len) == 1 && len == 65;
-	if (ok)
-		memcpy(point, p, 65);
-	OSSL_PARAM_free(all);
-	return ok && point[0] == 4;
 }
 
 enum err

@@ -11,6 +11,7 @@
  *   seed  what the keys are made of; the same seed, the same keys
  *   gone  a path: while there is such a file the token is pulled out
  * Objects: any name is a P-256 key, but for "none", "p384", "two" (two keys),
+ * "twice" (one found twice, as a key that pkcs11-provider has a copy of),
  * "mute" (signs nothing), "blind" (its public half is not told) and "other"
  * (signs with a key that is not the one it shows).
  */
@@ -305,9 +306,9 @@ store_open(void *provctx, const char *uri)
 	o->token = t;
 	snprintf(o->object, sizeof(o->object), "%.*s",
 	    (int)strcspn(uri + 5, "?"), uri + 5);
-	o->left = strcmp(o->object, "none") == 0  ? 0
-		  : strcmp(o->object, "two") == 0 ? 2
-						  : 1;
+	o->left = strcmp(o->object, "none") == 0     ? 0
+		  : strncmp(o->object, "tw", 2) == 0 ? 2
+						     : 1;
 	return o;
 }
 
@@ -325,7 +326,8 @@ store_load(void *arg, OSSL_CALLBACK *cb, void *cb_arg,
 	if (o->left == 0)
 		return 0;
 	o->left--;
-	k = key_new(o->token, o->object);
+	k = key_new(o->token,
+	    o->left == 1 && strcmp(o->object, "two") == 0 ? "one" : o->object);
 	params[0] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type);
 	params[1] =
 	    OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
