@@ -1,5 +1,6 @@
 #include "server/judges.h"
 
+#include "config/base/mbox.h"
 #include "config/base/must.h"
 
 #include <pthread.h>
@@ -54,10 +55,12 @@ judge_main(void *arg)
 	while ((first = next_jobs(j)) != NULL) {
 		for (job = first; job != NULL; job = job->next)
 			job->run(job);
+		wakes_hold();
 		while ((job = first) != NULL) {
 			first = job->next;
 			job->done(job);
 		}
+		wakes_go();
 	}
 	return NULL;
 }

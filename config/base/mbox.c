@@ -37,12 +37,50 @@ struct loop {
 
 static _Thread_local struct loop *self;
 
+/* --- wake-ups held back ------------------------------------------------ */
+
+#define HELD_MAX 8
+
+/* The loops that this thread has yet to wake. */
+static _Thread_local struct {
+	bool on;
+	unsigned n;
+	struct loop *v[HELD_MAX];
+} held;
+
+static void
+loop_wake(struct loop *l)
+{
+	static const uint64_t one = 1;
+
+	while (write(l->fd, &one, sizeof(one)) == -1)
+		must(errno == EINTR);
+}
+
+void
+wakes_hold(void)
+{
+	must(!held.on);
+	held.on = true;
+}
+
+void
+wakes_go(void)
+{
+	unsigned i;
+
+	must(held.on);
+	held.on = false;
+	for (i = 0; i < held.n; i++)
+		loop_wake(held.v[i]);
+	held.n = 0;
+}
+
 /* --- the mailbox ------------------------------------------------------ */
 
 void
 msg_send(struct loop *l, struct msg *m, msg_fn run)
 {
-	static const uint64_t one = 1;
 	struct msg *head = atomic_load_explicit(&l->box, memory_order_relaxed);
 
 	m->run = run;
@@ -55,8 +93,10 @@ msg_send(struct loop *l, struct msg *m, msg_fn run)
 	 * under way already. */
 	if (head != NULL)
 		return;
-	while (write(l->fd, &one, sizeof(one)) == -1)
-		must(errno == EINTR);
+	if (held.on && held.n < HELD_MAX)
+		held.v[held.n++] = l;
+	else
+		loop_wake(l);
 }
 
 size_t

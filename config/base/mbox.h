@@ -49,6 +49,14 @@ void loop_free(struct loop *); /* stopped and joined; undelivered are lost */
 void msg_send(struct loop *, struct msg *, msg_fn run);
 size_t loop_backlog(struct loop *); /* messages waiting, for metrics */
 
+/*
+ * Between the two, what this thread sends is in its box at once, but its
+ * receiver is woken by wakes_go(): a woken thread may take the sender's core
+ * before it has sent the rest.  Not to be nested; to be kept short.
+ */
+void wakes_hold(void);
+void wakes_go(void);
+
 /* Run fn once, after delay_ms, on the calling loop's thread. */
 struct timer;
 typedef void (*timer_fn)(void *arg);

@@ -3,6 +3,7 @@
 #include "config/base/must.h"
 
 #include <check.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -79,6 +80,59 @@ START_TEST(test_a_message_travels_to_another_thread_and_back)
 	loop_join(there);
 	loop_free(there);
 	loop_free(here);
+}
+END_TEST
+
+#define MANY 10 /* more than one thread remembers to wake */
+
+START_TEST(test_every_loop_is_woken_once_wakes_go)
+{
+	struct loop *l[MANY];
+	struct note note[MANY][2];
+	int seen[MANY][2], n[MANY] = { 0 }, i, k;
+
+	for (i = 0; i < MANY; i++) {
+		l[i] = loop_new("held");
+		loop_start(l[i]);
+	}
+	wakes_hold();
+	for (i = 0; i < MANY; i++) {
+		for (k = 0; k < 2; k++) {
+			note[i][k] = (struct note){ .number = k,
+				.seen = seen[i],
+				.n = &n[i] };
+			msg_send(l[i], &note[i][k].msg, note_run);
+		}
+		loop_stop(l[i]);
+	}
+	wakes_go();
+	/* One that was forgotten waits for ever. */
+	for (i = 0; i < MANY; i++) {
+		loop_join(l[i]);
+		ck_assert_int_eq(n[i], 2);
+		ck_assert_int_eq(seen[i][0], 0);
+		ck_assert_int_eq(seen[i][1], 1);
+		loop_free(l[i]);
+	}
+}
+END_TEST
+
+START_TEST(test_wakes_that_are_held_are_not_given)
+{
+	struct loop *l = loop_new("held");
+	int seen[1], n = 0;
+	struct note note = { .number = 7, .seen = seen, .n = &n };
+
+	wakes_hold();
+	msg_send(l, &note.msg, note_run);
+	ck_assert_uint_eq(loop_backlog(l), 1);
+	ck_assert_int_eq(event_base_loop(loop_base(l), EVLOOP_NONBLOCK), 0);
+	ck_assert_int_eq(n, 0);
+	wakes_go();
+	ck_assert_int_eq(event_base_loop(loop_base(l), EVLOOP_NONBLOCK), 0);
+	ck_assert_int_eq(n, 1);
+	ck_assert_int_eq(seen[0], 7);
+	loop_free(l);
 }
 END_TEST
 
@@ -272,6 +326,8 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, test_messages_run_in_order_of_sending);
 	tcase_add_test(tc, test_a_message_travels_to_another_thread_and_back);
+	tcase_add_test(tc, test_every_loop_is_woken_once_wakes_go);
+	tcase_add_test(tc, test_wakes_that_are_held_are_not_given);
 	tcase_add_test(tc, test_no_message_is_lost_or_overtaken_when_many_send);
 	tcase_add_test(tc, test_a_loop_runs_again_after_a_stop);
 	tcase_add_test(tc, test_timers_fire_once_in_order_of_their_delay);
