@@ -117,8 +117,9 @@ base64_write(struct buf *b, struct span in, const char *last2, bool pad)
 	static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				  "abcdefghijklmnopqrstuvwxyz0123456789";
 	size_t i, k, n;
-	uint32_t v;
+	uint32_t v, d;
 
+	buf_reserve(b, in.len / 3 * 4 + 4);
 	for (i = 0; i < in.len; i += 3) {
 		n = in.len - i < 3 ? in.len - i : 3;
 		v = (uint32_t)in.p[i] << 16;
@@ -126,16 +127,14 @@ base64_write(struct buf *b, struct span in, const char *last2, bool pad)
 			v |= (uint32_t)in.p[i + 1] << 8;
 		if (n > 2)
 			v |= in.p[i + 2];
-		for (k = 0; k < 4; k++) {
-			uint32_t d = v >> (18 - 6 * k) & 63;
-
-			if (k <= n)
-				buf_add(b, d < 62 ? &abc[d] : &last2[d - 62],
-				    1);
-			else if (pad)
-				buf_add(b, "=", 1);
+		for (k = 0; k <= n; k++) {
+			d = v >> (18 - 6 * k) & 63;
+			b->p[b->len++] = d < 62 ? abc[d] : last2[d - 62];
 		}
+		for (; pad && k < 4; k++)
+			b->p[b->len++] = '=';
 	}
+	b->p[b->len] = '\0';
 }
 
 void
@@ -150,22 +149,24 @@ buf_base64url(struct buf *b, struct span in)
 	base64_write(b, in, "-_", false);
 }
 
-/* 0..63, or -1; "which" collects the alphabets seen: 1 standard, 2 URL. */
-static int
-base64_digit(unsigned char c, int *which)
+/* What a character from ' ' on stands for, and whether in both alphabets. */
+enum { STD = 0x40, URL = 0x80, BAD = 0xff };
+/* clang-format off */
+static const unsigned char base64_digits[96] = {
+	BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, 62 | STD,
+	BAD, 62 | URL, BAD, 63 | STD, 52, 53, 54, 55, 56, 57, 58, 59, 60,
+	61, BAD, BAD, BAD, BAD, BAD, BAD, BAD, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+	9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+	BAD, BAD, BAD, BAD, 63 | URL, BAD, 26, 27, 28, 29, 30, 31, 32, 33,
+	34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49,
+	50, 51, BAD, BAD, BAD, BAD, BAD
+};
+/* clang-format on */
+
+static unsigned
+base64_digit(unsigned char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	*which |= c == '+' || c == '/' ? 1 : 2;
-	if (c == '+' || c == '-')
-		return 62;
-	if (c == '/' || c == '_')
-		return 63;
-	return -1;
+	return c < 0x20 || c >= 0x80 ? BAD : base64_digits[c - 0x20];
 }
 
 /* The text without its padding. */
@@ -182,34 +183,38 @@ base64_unpad(struct span *s)
 	return s->len % 4 == 1 ? ERR_FORMAT : ERR_OK;
 }
 
+/* A character that is none has both marks. */
+static bool
+base64_fits(unsigned seen)
+{
+	return (seen & (STD | URL)) != (STD | URL);
+}
+
 enum err
 base64_read(struct span in, struct buf *out)
 {
-	size_t i, start = out->len;
-	uint32_t v = 0;
-	int bits = 0, which = 0, d;
+	size_t i, k, n, start = out->len;
+	unsigned seen = 0, d;
+	uint32_t v, left = 0;
 
 	if (base64_unpad(&in) != ERR_OK)
 		return ERR_FORMAT;
 	buf_reserve(out, in.len / 4 * 3 + 3);
-	for (i = 0; i < in.len; i++) {
-		if ((d = base64_digit(in.p[i], &which)) < 0 || which == 3)
-			goto bad;
-		v = (v << 6 | (uint32_t)d) & 0xfff;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			out->p[out->len++] = (char)(v >> bits);
+	for (i = 0; i < in.len; i += n) {
+		n = in.len - i < 4 ? in.len - i : 4;
+		for (v = 0, k = 0; k < n; k++) {
+			d = base64_digit(in.p[i + k]);
+			seen |= d;
+			v |= (d & 63) << (18 - 6 * k);
 		}
+		for (k = 0; k < n - 1; k++)
+			out->p[out->len++] = (char)(v >> (16 - 8 * k));
+		left = v & ((1u << (8 * (4 - n))) - 1);
 	}
-	if ((v & ((1u << bits) - 1)) != 0)
-		goto bad;
+	if (!base64_fits(seen) || left != 0)
+		out->len = start;
 	out->p[out->len] = '\0';
-	return ERR_OK;
-bad:
-	out->len = start;
-	out->p[start] = '\0';
-	return ERR_FORMAT;
+	return out->len == start && in.len > 0 ? ERR_FORMAT : ERR_OK;
 }
 
 /* --- percent (RFC 3986 2.1) ------------------------------------------- */

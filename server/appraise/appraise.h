@@ -102,6 +102,7 @@ struct intel_pck {
 	struct blob *bytes;  /* certification data of type 5 */
 	struct chain *chain;
 	struct pck pck;
+	unsigned char key[64];         /* the leaf's, x || y */
 	unsigned char root_key_id[48]; /* SHA-384 of the root's point */
 	struct intel_dates dates;
 };
@@ -116,14 +117,12 @@ enum err intel_pck_read(struct span cert, const struct anchors *,
 struct intel_pck *intel_pck_ref(struct intel_pck *);
 /*
  * A platform's quotes come from one quoting enclave with one attestation key:
- * what was found of it for one quote (steps 11 and 12, the key decoded) holds
- * for the next where the very same octets stand.  *known: report, signature,
- * key and authentication data are those of the last one, whose checks held.
- * Gives the key of the quote, the caller's to free; NULL: no point of P-256.
+ * what was found of it for one quote (steps 11 and 12) holds for the next
+ * where report, signature, key and authentication data are the very same.
  */
-EVP_PKEY *intel_pck_qe(struct intel_pck *, const struct quote *, bool *known);
+bool intel_pck_qe_known(struct intel_pck *, const struct quote *);
 /* The checks of this quote's QE held: remember them. */
-void intel_pck_qe_put(struct intel_pck *, const struct quote *, EVP_PKEY *);
+void intel_pck_qe_put(struct intel_pck *, const struct quote *);
 void intel_pck_unref(struct intel_pck *);
 
 /* --- verdict ---------------------------------------------------------- */

@@ -3,21 +3,19 @@
 #include "config/base/must.h"
 #include "server/appraise/appraise.h"
 
-#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* SHA-384 of the key's point as it stands in the certificate. */
 static void
-root_key_id(X509 *root, unsigned char out[48])
+root_key_id(const X509 *root, unsigned char out[48])
 {
-	unsigned char *point = NULL;
-	size_t len =
-	    EVP_PKEY_get1_encoded_public_key(X509_get0_pubkey(root), &point);
+	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(root);
 
-	must(len > 0); /* chain_read() has seen that it is on P-256 */
-	sha384(span_of(point, len), out);
-	OPENSSL_free(point);
+	sha384(span_of(ASN1_STRING_get0_data(bits),
+		   (size_t)ASN1_STRING_length(bits)),
+	    out);
 }
 
 /* --- the quoting enclave ---------------------------------------------- */
@@ -26,7 +24,6 @@ struct intel_qe {
 	_Atomic unsigned refs;
 	unsigned char key[64], signature[64];
 	struct blob *report, *auth;
-	EVP_PKEY *ak;
 };
 
 static struct intel_qe *
@@ -44,7 +41,6 @@ qe_unref(struct intel_qe *qe)
 		return;
 	blob_unref(qe->report);
 	blob_unref(qe->auth);
-	EVP_PKEY_free(qe->ak);
 	free(qe);
 }
 
@@ -60,27 +56,23 @@ qe_last(struct intel_pck *pck)
 	return qe;
 }
 
-EVP_PKEY *
-intel_pck_qe(struct intel_pck *pck, const struct quote *q, bool *known)
+bool
+intel_pck_qe_known(struct intel_pck *pck, const struct quote *q)
 {
 	struct intel_qe *qe = qe_last(pck);
-	EVP_PKEY *ak = NULL;
+	bool known =
+	    qe != NULL && memcmp(qe->key, q->key, sizeof(q->key)) == 0 &&
+	    memcmp(qe->signature, q->qe_signature, sizeof(q->qe_signature)) ==
+		0 &&
+	    span_eq(blob_span(qe->report), q->qe_bytes) &&
+	    span_eq(blob_span(qe->auth), q->auth);
 
-	*known = false;
-	if (qe != NULL && memcmp(qe->key, q->key, sizeof(q->key)) == 0) {
-		must(EVP_PKEY_up_ref(qe->ak) == 1);
-		ak = qe->ak;
-		*known = memcmp(qe->signature, q->qe_signature,
-			     sizeof(q->qe_signature)) == 0 &&
-			 span_eq(blob_span(qe->report), q->qe_bytes) &&
-			 span_eq(blob_span(qe->auth), q->auth);
-	}
 	qe_unref(qe);
-	return ak != NULL ? ak : p256_new(q->key, chain_key(pck->chain));
+	return known;
 }
 
 void
-intel_pck_qe_put(struct intel_pck *pck, const struct quote *q, EVP_PKEY *ak)
+intel_pck_qe_put(struct intel_pck *pck, const struct quote *q)
 {
 	struct intel_qe *qe = xcalloc(1, sizeof(*qe)), *old;
 
@@ -89,8 +81,6 @@ intel_pck_qe_put(struct intel_pck *pck, const struct quote *q, EVP_PKEY *ak)
 	memcpy(qe->signature, q->qe_signature, sizeof(qe->signature));
 	qe->report = blob_from(q->qe_bytes);
 	qe->auth = blob_from(q->auth);
-	must(EVP_PKEY_up_ref(ak) == 1);
-	qe->ak = ak;
 	pthread_mutex_lock(&pck->mu);
 	old = pck->qe;
 	pck->qe = qe;
@@ -133,10 +123,11 @@ intel_pck_read(struct span cert, const struct anchors *anchors,
 	if (e != ERR_OK)
 		goto out;
 	in = true;
-	if ((e = pck_read(pck->chain->x[0], &pck->pck, why)) != ERR_OK ||
+	if ((e = chain_pck(pck->chain, &pck->pck, why)) != ERR_OK ||
 	    (e = check_members(&pck->pck, why)) != ERR_OK)
 		goto out;
 	pck->bytes = blob_from(cert);
+	chain_point(pck->chain, pck->key);
 	root_key_id(pck->chain->x[2], pck->root_key_id);
 	pck->dates = INTEL_DATES_NONE;
 	intel_dates_chain(&pck->dates, pck->chain);

@@ -28,7 +28,7 @@ intel_dates_chain(struct intel_dates *d, const struct chain *chain)
 	size_t i;
 
 	for (i = 0; i < chain->n; i++) {
-		w = cert_window(chain->x[i]);
+		w = chain_window(chain, i);
 		intel_dates_add(d, w.from, w.until);
 	}
 }

@@ -36,7 +36,6 @@ struct run {
 	struct intel_pck *hint;
 	struct intel_verdict *v;
 	enum qvl_status code; /* when the step fails */
-	EVP_PKEY *ak;         /* the attestation key, from step 11 on */
 	bool qe_known;        /* what steps 11 and 12 check held before */
 };
 
@@ -258,12 +257,12 @@ step_qe_report(struct run *r)
 	const struct quote *q = &r->v->quote;
 	enum err e;
 
-	r->ak = intel_pck_qe(r->v->pck, q, &r->qe_known);
+	r->qe_known = intel_pck_qe_known(r->v->pck, q);
 	if (r->qe_known)
 		return ERR_OK;
 	r->code = QVL_INVALID_QE_REPORT_SIGNATURE;
-	e = sig_check_key(q->qe_bytes, q->qe_signature,
-	    chain_key(r->v->pck->chain), &r->v->why);
+	e = sig_check_point(q->qe_bytes, q->qe_signature, r->v->pck->key,
+	    &r->v->why);
 	return e == ERR_OK ? e : why_in(&r->v->why, e, "QE report");
 }
 
@@ -325,15 +324,15 @@ step_quote_signature(struct run *r)
 	const struct quote *q = &r->v->quote;
 	enum err e;
 
-	if (r->ak == NULL)
+	e = sig_check_point(q->bound, q->signature, q->key, &r->v->why);
+	if (e == ERR_RANGE)
 		return refuse(r, QVL_UNSUPPORTED_QUOTE_FORMAT,
 		    "quote-verification 5",
 		    "the attestation key is no point of P-256");
 	/* Whatever this quote is: its QE and its key are genuine. */
 	if (!r->qe_known)
-		intel_pck_qe_put(r->v->pck, q, r->ak);
+		intel_pck_qe_put(r->v->pck, q);
 	r->code = QVL_INVALID_QUOTE_SIGNATURE;
-	e = sig_check_key(q->bound, q->signature, r->ak, &r->v->why);
 	return e == ERR_OK ? e : why_in(&r->v->why, e, "quote");
 }
 
@@ -429,7 +428,7 @@ void
 intel_verify(struct span quote, struct intel_set *set, struct intel_pck *pck,
     const struct anchors *anchors, time_t at, struct intel_verdict *v)
 {
-	struct run r = { quote, anchors, pck, v, QVL_STATUS_OK, NULL, false };
+	struct run r = { quote, anchors, pck, v, QVL_STATUS_OK, false };
 	const struct intel_dates *d = &v->supplemental.dates;
 	size_t i;
 
@@ -438,7 +437,6 @@ intel_verify(struct span quote, struct intel_set *set, struct intel_pck *pck,
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (steps[i].fn(&r) != ERR_OK)
 			break;
-	EVP_PKEY_free(r.ak);
 	if (i < sizeof(steps) / sizeof(steps[0])) {
 		v->stage = steps[i].stage;
 		v->code = r.code;

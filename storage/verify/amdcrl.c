@@ -185,5 +185,6 @@ amd_crl_unref(struct amd_crl *crl)
 bool
 amd_crl_lists(const struct amd_crl *crl, const X509 *x)
 {
-	return crl_entries_have(crl->entries, crl->n, x);
+	return crl_entries_have(crl->entries, crl->n,
+	    X509_get0_serialNumber(x));
 }

@@ -79,7 +79,7 @@ anchors_intel_root(const struct anchors *a)
 	X509 *x = NULL;
 
 	must(pem_next(&text, "CERTIFICATE", &der, NULL) == ERR_OK);
-	must(cert_read(buf_view(&der), NULL, &x, NULL) == ERR_OK);
+	must(cert_read(buf_view(&der), &x, NULL) == ERR_OK);
 	buf_free(&der);
 	if (!anchors_has(a, x)) {
 		X509_free(x);

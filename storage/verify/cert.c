@@ -3,6 +3,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -60,13 +61,12 @@ cert_check_whole(const X509 *x, struct span der, const unsigned char *end,
 }
 
 enum err
-cert_read(struct span der, OSSL_LIB_CTX *ctx, X509 **out, struct why *why)
+cert_read(struct span der, X509 **out, struct why *why)
 {
 	const unsigned char *p = der.p;
-	X509 *x = X509_new_ex(ctx, NULL);
+	X509 *x = NULL;
 	enum err e = ERR_OK;
 
-	must(x != NULL);
 	if (der.len > CERT_MAX)
 		e = why_set(why, ERR_TOO_BIG, "RFC 5280 4.1",
 		    "certificate of %zu octets", der.len);
@@ -180,9 +180,26 @@ cert_names_p256(const X509 *x)
 	return OBJ_obj2nid(curve) == NID_X9_62_prime256v1;
 }
 
+void
+cert_point(const X509 *x, unsigned char xy[64])
+{
+	static const char *const name[2] = { OSSL_PKEY_PARAM_EC_PUB_X,
+		OSSL_PKEY_PARAM_EC_PUB_Y };
+	BIGNUM *n;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		n = NULL;
+		must(EVP_PKEY_get_bn_param(X509_get0_pubkey(x), name[i], &n) ==
+			 1 &&
+		     BN_bn2binpad(n, xy + 32 * i, 32) == 32);
+		BN_free(n);
+	}
+}
+
 /* NULL: algorithms, usage and constraints fit. */
-const char *
-cert_kind_fault(X509 *x, bool ca)
+static const char *
+kind_fault(X509 *x, bool ca)
 {
 	const uint32_t ca_usage = KU_KEY_CERT_SIGN | KU_CRL_SIGN;
 	uint32_t flags = X509_get_extension_flags(x);
@@ -213,7 +230,7 @@ enum err
 cert_check_kind(X509 *x, bool ca, struct why *why)
 {
 	const char *bad = X509_get0_pubkey(x) == NULL ? "key is not on P-256"
-						      : cert_kind_fault(x, ca);
+						      : kind_fault(x, ca);
 
 	if (bad != NULL)
 		return why_ssl(why, ERR_CHAIN, "pcs-upstream 6", bad);
@@ -271,13 +288,13 @@ cert_check_path(X509 *x, X509 *mid, X509 *trusted, struct why *why)
 }
 
 enum err
-cert_check_crl(const X509 *x, const X509 *issuer, const struct crl *crl,
-    struct why *why)
+cert_check_crl(const ASN1_INTEGER *serial, const X509 *issuer,
+    const struct crl *crl, struct why *why)
 {
 	if (!crl_is_of(crl, issuer))
 		return why_set(why, ERR_CHAIN, "quote-verification 5",
 		    "the CRL is not of the certificate's issuer");
-	if (crl_lists(crl, x))
+	if (crl_entries_have(crl->entries, crl->n, serial))
 		return why_set(why, ERR_REVOKED, "RFC 5280 6.3",
 		    "the certificate is listed in its issuer's CRL");
 	return ERR_OK;

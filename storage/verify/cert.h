@@ -16,12 +16,8 @@
 /* Forget what OpenSSL queued and set the reason. */
 enum err why_ssl(struct why *, enum err, const char *clause, const char *text);
 
-/*
- * One certificate of exactly these octets, which are DER and not just BER.
- * "ctx" is NULL, or what outlives the certificate (leaf.c).
- */
-enum err cert_read(struct span der, OSSL_LIB_CTX *ctx, X509 **out,
-    struct why *) MUST_CHECK;
+/* One certificate of exactly these octets, which are DER and not just BER. */
+enum err cert_read(struct span der, X509 **out, struct why *) MUST_CHECK;
 struct blob *cert_der(const X509 *);
 
 /* Exactly one common name, with exactly these octets. */
@@ -35,16 +31,21 @@ bool name_same(const X509_NAME *, const X509_NAME *);
  * path validation lets pass or does not ask for (quote-verification 14).
  */
 enum err cert_check_kind(X509 *, bool ca, struct why *) MUST_CHECK;
-/* The same but that the key is a point; NULL: nothing is wrong. */
-const char *cert_kind_fault(X509 *, bool ca);
 bool cert_names_p256(const X509 *);
+/* x || y of its key, which is on P-256. */
+void cert_point(const X509 *, unsigned char xy[64]);
 
-/* --- leaf.c: a leaf below issuers that were checked before ------------- */
+/* --- leaf.c: a leaf of a kind that was checked before ------------------- */
 
-/* Proved: what its chain_read() found holds for its bytes. Counted. */
-struct issuer;
-struct issuer *issuer_ref(struct issuer *);
-void issuer_unref(struct issuer *);
+/* What stands for x[0] of a chain whose leaf OpenSSL has not decoded. */
+struct leaf {
+	struct blob *der;
+	struct window window;
+	ASN1_INTEGER *serial;
+	unsigned char xy[64]; /* its key */
+	struct span sgx;      /* Intel's extension, in der */
+};
+void leaf_free(struct leaf *); /* may be NULL */
 
 /*
  * RFC 5280 6.1 by OpenSSL, strict, without time and revocation: "x" through
@@ -54,8 +55,22 @@ enum err cert_check_path(X509 *x, X509 *mid, X509 *trusted,
     struct why *) MUST_CHECK;
 
 /* ERR_REVOKED when listed; ERR_CHAIN when the CRL is another issuer's. */
-enum err cert_check_crl(const X509 *, const X509 *issuer, const struct crl *,
+enum err cert_check_crl(const ASN1_INTEGER *serial, const X509 *issuer,
+    const struct crl *, struct why *) MUST_CHECK;
+
+/* --- Intel's extension (pck.c) ------------------------------------------ */
+
+bool pck_oid_is(struct span oid);
+/* pck_read() of the octets in the extension. */
+enum err pck_extension_read(struct span der, struct pck *out,
     struct why *) MUST_CHECK;
+
+/* --- signatures (sig.c) ------------------------------------------------- */
+
+/* sig_check_point() with a signature in DER, as certificates have them. */
+enum err sig_check_der(struct span bytes, struct span sig,
+    const unsigned char xy[64], struct why *) MUST_CHECK;
+bool p256_has(const unsigned char xy[64]); /* x || y is a point of it */
 
 /* --- lists of any issuer, Intel's and AMD's alike (crl.c) --------------- */
 
@@ -68,7 +83,8 @@ enum err crl_der_read(struct span der, X509_CRL **out, struct why *) MUST_CHECK;
  */
 enum err crl_entries_read(X509_CRL *, struct crl_entry **out, size_t *n,
     struct why *) MUST_CHECK;
-bool crl_entries_have(const struct crl_entry *, size_t n, const X509 *);
+bool crl_entries_have(const struct crl_entry *, size_t n,
+    const ASN1_INTEGER *serial);
 
 /* UTC seconds of an ASN.1 time. */
 bool asn1_time_read(const ASN1_TIME *, time_t *out);

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct role {
 	size_t n;
@@ -31,8 +32,8 @@ chain_decode(struct chain *chain, struct span pem, struct why *why)
 		    "chain of %zu octets", pem.len);
 	while (chain->n < want) {
 		if ((e = pem_next(&pem, "CERTIFICATE", &der, why)) != ERR_OK ||
-		    (e = cert_read(buf_view(&der), NULL, &chain->x[chain->n],
-			 why)) != ERR_OK) {
+		    (e = cert_read(buf_view(&der), &chain->x[chain->n], why)) !=
+			ERR_OK) {
 			why_in(why, e, "certificate %zu of %zu", chain->n + 1,
 			    want);
 			goto out;
@@ -147,13 +148,17 @@ chain_check_crls(const struct chain *chain, const struct crl *root_crl,
     const struct crl *pck_crl, struct why *why)
 {
 	X509 *const *x = chain->x;
+	size_t n = chain->n;
 	enum err e = ERR_OK;
 
-	if (root_crl != NULL && chain->n > 1)
-		e = cert_check_crl(x[chain->n - 2], x[chain->n - 1], root_crl,
-		    why);
+	if (root_crl != NULL && n > 1)
+		e = cert_check_crl(X509_get0_serialNumber(x[n - 2]), x[n - 1],
+		    root_crl, why);
 	if (e == ERR_OK && pck_crl != NULL && chain->role == CHAIN_PCK)
-		e = cert_check_crl(x[0], x[1], pck_crl, why);
+		e = cert_check_crl(chain->leaf != NULL
+				       ? chain->leaf->serial
+				       : X509_get0_serialNumber(x[0]),
+		    x[1], pck_crl, why);
 	return e;
 }
 
@@ -224,9 +229,35 @@ chain_unref(struct chain *chain)
 	/* One more than n may be there when reading stopped half way. */
 	for (i = 0; i < 3; i++)
 		X509_free(chain->x[i]);
-	EVP_PKEY_free(chain->key);
-	issuer_unref(chain->issuer);
+	leaf_free(chain->leaf);
 	free(chain);
+}
+
+/* --- the certificates in it ----------------------------------------------- */
+
+void
+chain_point(const struct chain *chain, unsigned char xy[64])
+{
+	if (chain->leaf != NULL)
+		memcpy(xy, chain->leaf->xy, 64);
+	else
+		cert_point(chain->x[0], xy);
+}
+
+struct window
+chain_window(const struct chain *chain, size_t i)
+{
+	return i == 0 && chain->leaf != NULL ? chain->leaf->window
+					     : cert_window(chain->x[i]);
+}
+
+enum err
+chain_pck(const struct chain *chain, struct pck *out, struct why *why)
+{
+	must(chain->role == CHAIN_PCK);
+	return chain->leaf != NULL
+		   ? pck_extension_read(chain->leaf->sgx, out, why)
+		   : pck_read(chain->x[0], out, why);
 }
 
 /* --- writing (pccs-api 7) ----------------------------------------------- */
@@ -239,7 +270,8 @@ chain_pem(const struct chain *chain)
 	size_t i;
 
 	for (i = 0; i < chain->n; i++) {
-		der = cert_der(chain->x[i]);
+		der = i == 0 && chain->leaf != NULL ? blob_ref(chain->leaf->der)
+						    : cert_der(chain->x[i]);
 		pem_write(&text, "CERTIFICATE", blob_span(der));
 		blob_unref(der);
 	}

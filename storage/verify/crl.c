@@ -205,9 +205,10 @@ crl_entries_read(X509_CRL *x, struct crl_entry **out, size_t *n_out,
 }
 
 bool
-crl_entries_have(const struct crl_entry *entries, size_t n, const X509 *x)
+crl_entries_have(const struct crl_entry *entries, size_t n,
+    const ASN1_INTEGER *serial)
 {
-	const struct crl_entry key = { X509_get0_serialNumber(x) };
+	const struct crl_entry key = { serial };
 
 	return n != 0 &&
 	       bsearch(&key, entries, n, sizeof(entries[0]), entry_cmp) != NULL;
@@ -250,7 +251,8 @@ crl_check_issuer(struct crl *crl, X509 *issuer, struct why *why)
 	if (X509_CRL_verify(crl->x, X509_get0_pubkey(issuer)) != 1)
 		return why_ssl(why, ERR_BADSIG, "RFC 5280 5.1.1.3",
 		    "signature of the CRL does not verify");
-	cert_spki(issuer, crl->issuer_spki);
+	must(X509_up_ref(issuer) == 1);
+	crl->issuer = issuer;
 	return ERR_OK;
 }
 
@@ -296,6 +298,7 @@ crl_unref(struct crl *crl)
 		return;
 	free(crl->entries);
 	X509_CRL_free(crl->x);
+	X509_free(crl->issuer);
 	blob_unref(crl->der);
 	free(crl);
 }
@@ -303,16 +306,30 @@ crl_unref(struct crl *crl)
 bool
 crl_lists(const struct crl *crl, const X509 *x)
 {
-	return crl_entries_have(crl->entries, crl->n, x);
+	return crl_entries_have(crl->entries, crl->n,
+	    X509_get0_serialNumber(x));
+}
+
+/* Octet-equal subject public key infos, without writing them. */
+static bool
+spki_same(const X509 *a, const X509 *b)
+{
+	const unsigned char *pa, *pb;
+	X509_ALGOR *aa, *ab;
+	int na, nb;
+
+	return X509_PUBKEY_get0_param(NULL, &pa, &na, &aa,
+		   X509_get_X509_PUBKEY(a)) == 1 &&
+	       X509_PUBKEY_get0_param(NULL, &pb, &nb, &ab,
+		   X509_get_X509_PUBKEY(b)) == 1 &&
+	       X509_ALGOR_cmp(aa, ab) == 0 &&
+	       span_eq(span_of(pa, (size_t)na), span_of(pb, (size_t)nb));
 }
 
 bool
 crl_is_of(const struct crl *crl, const X509 *issuer)
 {
-	unsigned char spki[32];
-
-	cert_spki(issuer, spki);
-	return memcmp(spki, crl->issuer_spki, sizeof(spki)) == 0 &&
+	return (crl->issuer == issuer || spki_same(crl->issuer, issuer)) &&
 	       name_same(X509_CRL_get_issuer(crl->x),
 		   X509_get_subject_name(issuer));
 }

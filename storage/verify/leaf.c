@@ -1,192 +1,283 @@
 /*
- * PCK chains whose two CA certificates were proved before: they are the same
- * for a whole fleet, so of one more platform only the leaf is new.
+ * PCK chains of a kind that held before.  Intel's leaves below one CA are
+ * alike to the octet but for five places: serial, validity, key, the subject
+ * key identifier and the SGX extension.  Nothing that chain_read() judges
+ * hangs on those but what is checked here: the point is on the curve, the
+ * times are times, the serial is one.  So a leaf that has, between the same
+ * two CA certificates, the same octets everywhere else as one whose chain was
+ * read whole needs no more than its signature.
  *
- * What is here can only accept, and only a leaf of the plain kind that Intel
- * issues, for which the checks below are all that OpenSSL's path validation
- * looks at.  Whatever else comes is left to chain_read(), which knows what is
- * wrong with it, or that nothing is.
+ * What is here can only accept.  Whatever else comes is left to chain_read(),
+ * which knows what is wrong with it, or that nothing is.
  */
+#include "config/base/clock.h"
+#include "config/base/enc.h"
 #include "config/base/must.h"
-#include "storage/verify/asn1.h"
 #include "storage/verify/cert.h"
+#include "storage/verify/der.h"
 
-#include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/provider.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ISSUERS_MAX 8 /* pairs; Intel has two at a time */
+#define KINDS_MAX 8 /* Intel has two at a time */
 
-/* --- keys --------------------------------------------------------------- */
+/* --- a leaf in parts ---------------------------------------------------- */
 
-EVP_PKEY *
-p256_new(const unsigned char xy[64], const EVP_PKEY *like)
-{
-	unsigned char point[65] = { POINT_CONVERSION_UNCOMPRESSED };
-	/* To copy the curve takes a fifth of the time of making it. */
-	EVP_PKEY *key = EVP_PKEY_dup((EVP_PKEY *)(uintptr_t)like);
+#define FIXED_MAX 16
+#define KEY_HEAD  27 /* of a P-256 key's octets, before its coordinates */
+#define KEY_ALL   91
 
-	must(key != NULL);
-	memcpy(point + 1, xy, 64);
-	/*
-	 * Coordinates not below the prime or off the curve are refused, and
-	 * infinity has no such form; the cofactor is 1.
-	 */
-	if (EVP_PKEY_set1_encoded_public_key(key, point, sizeof(point)) != 1) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	ERR_clear_error();
-	return key;
-}
+struct parts {
+	struct span tbs, signature;
+	struct span serial, from, until, xy, sgx;
+	size_t n; /* all the rest, in order */
+	struct span fixed[FIXED_MAX];
+};
 
-/* Of a key that names P-256; NULL: not of the one form that Intel writes. */
-static EVP_PKEY *
-leaf_key(const X509 *x, const EVP_PKEY *like)
-{
-	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(x);
-	const unsigned char *p = ASN1_STRING_get0_data(bits);
-
-	if (ASN1_STRING_length(bits) != 65 ||
-	    p[0] != POINT_CONVERSION_UNCOMPRESSED)
-		return NULL;
-	return p256_new(p + 1, like);
-}
-
-/* --- the plain kind ----------------------------------------------------- */
-
-/* The extensions of Intel's certificates; OpenSSL does not know the sixth. */
-static int
-extension_bit(X509_EXTENSION *ext)
-{
-	static const int known[] = { NID_authority_key_identifier,
-		NID_subject_key_identifier, NID_key_usage,
-		NID_basic_constraints, NID_crl_distribution_points };
-	const ASN1_OBJECT *oid = X509_EXTENSION_get_object(ext);
-	int i, nid = OBJ_obj2nid(oid);
-
-	for (i = 0; i < 5; i++)
-		if (nid == known[i])
-			/* RFC 5280 4.2.1.1 and 4.2.1.2: never critical. */
-			return i < 2 && X509_EXTENSION_get_critical(ext) ? -1
-									 : i;
-	return sgx_oid_is_root(oid) ? i : -1;
-}
-
-/* Each at most once, and no others: no name constraints, no proxies. */
 static bool
-extensions_plain(const X509 *x)
+fixed_add(struct parts *p, struct span s)
 {
-	unsigned seen = 0;
-	int i, bit, n = X509_get_ext_count(x);
-
-	for (i = 0; i < n; i++) {
-		bit = extension_bit(X509_get_ext(x, i));
-		if (bit < 0 || (seen & 1u << bit) != 0)
-			return false;
-		seen |= 1u << bit;
-	}
+	if (p->n == FIXED_MAX)
+		return false;
+	p->fixed[p->n++] = s;
 	return true;
 }
 
-/* RFC 5280 4.2.1.1: there, with a key identifier, and the issuer's. */
+/* Any value, all of it, as one that is always the same. */
 static bool
-akid_fits(const X509 *x, X509 *mid)
+fixed_take(struct span *s, struct parts *p)
 {
-	AUTHORITY_KEYID *akid =
-	    X509_get_ext_d2i(x, NID_authority_key_identifier, NULL, NULL);
-	bool fits = akid != NULL && akid->keyid != NULL &&
-		    X509_check_akid(mid, akid) == X509_V_OK;
+	struct span contents, whole;
+	uint8_t tag;
 
-	AUTHORITY_KEYID_free(akid);
-	return fits;
+	return der_next(s, &tag, &contents, &whole) == ERR_OK &&
+	       fixed_add(p, whole);
 }
 
-/* All but the signature.  RFC 5280 6.1 with what X509_V_FLAG_X509_STRICT adds.
- */
+/* RFC 5280 4.1.2.5, as it is until 2049: "YYMMDDhhmmssZ". */
 static bool
-leaf_plain(X509 *x, X509 *mid)
+utc_time_read(struct span s, time_t *out)
 {
-	const X509_ALGOR *alg;
+	char t[TIME_LEN] = "20YY-MM-DDThh:mm:ssZ";
+	static const unsigned char at[] = { 2, 5, 8, 11, 14, 17 };
+	size_t i;
 
-	X509_get0_signature(NULL, &alg, x);
-	return extensions_plain(x) && cert_cn_is(x, CN_LEAF) &&
-	       name_same(X509_get_issuer_name(x), X509_get_subject_name(mid)) &&
-	       cert_kind_fault(x, false) == NULL && X509_get_pathlen(x) == -1 &&
-	       X509_ALGOR_cmp(X509_get0_tbs_sigalg(x), alg) == 0 &&
-	       akid_fits(x, mid);
+	if (s.len != 13 || s.p[0] >= '5' || s.p[12] != 'Z')
+		return false;
+	for (i = 0; i < 6; i++)
+		memcpy(t + at[i], s.p + 2 * i, 2);
+	return time_read(span_of(t, TIME_LEN - 1), out) == ERR_OK;
 }
 
-/* --- an issuer ---------------------------------------------------------- */
+/* Not compressed: its point starts with 4. */
+static bool
+key_take(struct span *s, struct parts *p)
+{
+	struct span contents, whole;
 
-struct issuer {
+	if (der_take(s, DER_SEQUENCE, &contents, &whole) != ERR_OK ||
+	    whole.len != KEY_ALL || whole.p[KEY_HEAD - 1] != 4)
+		return false;
+	p->xy = span_of(whole.p + KEY_HEAD, 64);
+	return fixed_add(p, span_of(whole.p, KEY_HEAD));
+}
+
+/* A subject key identifier of 20 octets, not critical, up to those. */
+static const unsigned char skid_head[] = { 0x30, 0x1d, 0x06, 0x03, 0x55, 0x1d,
+	0x0e, 0x04, 0x16, 0x04, 0x14 };
+
+static bool
+extension_take(struct span *s, struct parts *p)
+{
+	struct span ext, whole, oid, oid_whole;
+
+	if (der_take(s, DER_SEQUENCE, &ext, &whole) != ERR_OK ||
+	    der_take(&ext, DER_OID, &oid, &oid_whole) != ERR_OK)
+		return false;
+	if (pck_oid_is(oid))
+		return p->sgx.p == NULL && fixed_add(p, oid_whole) &&
+		       der_take(&ext, DER_OCTET_STRING, &p->sgx, NULL) ==
+			   ERR_OK &&
+		       ext.len == 0;
+	if (whole.len == sizeof(skid_head) + 20 &&
+	    memcmp(whole.p, skid_head, sizeof(skid_head)) == 0)
+		whole.len = sizeof(skid_head);
+	return fixed_add(p, whole);
+}
+
+static bool
+extensions_take(struct span *s, struct parts *p)
+{
+	struct span outer, list;
+
+	if (der_take(s, DER_CONTEXT_3, &outer, NULL) != ERR_OK ||
+	    der_take(&outer, DER_SEQUENCE, &list, NULL) != ERR_OK ||
+	    outer.len != 0)
+		return false;
+	while (list.len > 0)
+		if (!extension_take(&list, p))
+			return false;
+	return p->sgx.p != NULL;
+}
+
+/* RFC 5280 4.1. */
+static bool
+tbs_read(struct span s, struct parts *p)
+{
+	struct span serial, validity;
+
+	return fixed_take(&s, p) && /* version */
+	       der_take(&s, DER_INTEGER, &serial, &p->serial) == ERR_OK &&
+	       fixed_take(&s, p) && /* algorithm */
+	       fixed_take(&s, p) && /* issuer */
+	       der_take(&s, DER_SEQUENCE, &validity, NULL) == ERR_OK &&
+	       der_take(&validity, DER_UTC_TIME, &p->from, NULL) == ERR_OK &&
+	       der_take(&validity, DER_UTC_TIME, &p->until, NULL) == ERR_OK &&
+	       validity.len == 0 && fixed_take(&s, p) && /* subject */
+	       key_take(&s, p) && extensions_take(&s, p) && s.len == 0;
+}
+
+static bool
+parts_read(struct span der, struct parts *p)
+{
+	struct span cert, tbs, bits;
+
+	memset(p, 0, sizeof(*p));
+	if (der.len > CERT_MAX ||
+	    der_take(&der, DER_SEQUENCE, &cert, NULL) != ERR_OK ||
+	    der.len != 0 ||
+	    der_take(&cert, DER_SEQUENCE, &tbs, &p->tbs) != ERR_OK ||
+	    !tbs_read(tbs, p) || !fixed_take(&cert, p) || /* algorithm */
+	    der_take(&cert, DER_BIT_STRING, &bits, NULL) != ERR_OK ||
+	    cert.len != 0 || bits.len == 0 || bits.p[0] != 0)
+		return false;
+	p->signature = span_of(bits.p + 1, bits.len - 1);
+	return true;
+}
+
+static bool
+parts_alike(const struct parts *a, const struct parts *b)
+{
+	size_t i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++)
+		if (!span_eq(a->fixed[i], b->fixed[i]))
+			return false;
+	return true;
+}
+
+/* --- a leaf ------------------------------------------------------------- */
+
+void
+leaf_free(struct leaf *leaf)
+{
+	if (leaf == NULL)
+		return;
+	ASN1_INTEGER_free(leaf->serial);
+	blob_unref(leaf->der);
+	free(leaf);
+}
+
+/* RFC 5280 4.1.2.2: positive, of at most 20 octets. */
+static ASN1_INTEGER *
+serial_read(struct span der)
+{
+	const unsigned char *p = der.p;
+	ASN1_INTEGER *n = d2i_ASN1_INTEGER(NULL, &p, (long)der.len);
+
+	if (n != NULL && p == der.p + der.len &&
+	    ASN1_STRING_type(n) == V_ASN1_INTEGER &&
+	    ASN1_STRING_length(n) <= 20 &&
+	    !span_all(span_of(ASN1_STRING_get0_data(n),
+			  (size_t)ASN1_STRING_length(n)),
+		0))
+		return n;
+	ASN1_INTEGER_free(n);
+	return NULL;
+}
+
+/* Signed with this key; NULL: it is not, or some place is no good. */
+static struct leaf *
+leaf_read(const struct parts *p, struct span der,
+    const unsigned char signer[64])
+{
+	struct leaf *leaf = xcalloc(1, sizeof(*leaf));
+	struct window *w = &leaf->window;
+
+	if (utc_time_read(p->from, &w->from) &&
+	    utc_time_read(p->until, &w->until) &&
+	    (leaf->serial = serial_read(p->serial)) != NULL &&
+	    p256_has(p->xy.p) &&
+	    sig_check_der(p->tbs, p->signature, signer, NULL) == ERR_OK) {
+		leaf->der = blob_from(der);
+		memcpy(leaf->xy, p->xy.p, 64);
+		leaf->sgx =
+		    span_of(leaf->der->data + (p->sgx.p - der.p), p->sgx.len);
+		return leaf;
+	}
+	leaf_free(leaf);
+	return NULL;
+}
+
+/* --- a kind ------------------------------------------------------------- */
+
+/* Proved: chain_read() found that it holds, of the chain of these three. */
+struct kind {
 	_Atomic unsigned refs;
-	/*
-	 * One without decoders: OpenSSL 3.0 takes 150 us to decode the key of
-	 * a certificate on the side.  Leaves are made in it.
-	 */
-	OSSL_LIB_CTX *ctx;
-	OSSL_PROVIDER *none;
 	X509 *mid, *root;
-	struct blob *mid_der, *root_der;
+	unsigned char mid_xy[64];
+	struct blob *leaf, *mid_der, *root_der;
+	struct blob *tail;    /* the two in PEM, as they first came */
+	struct parts parts;   /* of the leaf */
 	struct window window; /* of the two */
 };
 
-static struct issuer *
-issuer_new(const struct chain *chain)
+static void
+kind_unref(struct kind *k)
 {
-	struct issuer *s = xcalloc(1, sizeof(*s));
-	struct window w = cert_window(chain->x[2]);
-
-	atomic_init(&s->refs, 1);
-	s->ctx = OSSL_LIB_CTX_new();
-	must(s->ctx != NULL);
-	s->none = OSSL_PROVIDER_load(s->ctx, "null");
-	must(s->none != NULL);
-	must(X509_up_ref(chain->x[1]) == 1 && X509_up_ref(chain->x[2]) == 1);
-	s->mid = chain->x[1];
-	s->root = chain->x[2];
-	s->mid_der = cert_der(s->mid);
-	s->root_der = cert_der(s->root);
-	s->window = cert_window(s->mid);
-	window_cut(&s->window, w.from, w.until);
-	return s;
-}
-
-struct issuer *
-issuer_ref(struct issuer *s)
-{
-	if (s != NULL)
-		atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	return s;
-}
-
-void
-issuer_unref(struct issuer *s)
-{
-	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+	if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
 		return;
-	X509_free(s->mid);
-	X509_free(s->root);
-	blob_unref(s->mid_der);
-	blob_unref(s->root_der);
-	OSSL_PROVIDER_unload(s->none);
-	OSSL_LIB_CTX_free(s->ctx);
-	free(s);
+	X509_free(k->mid);
+	X509_free(k->root);
+	blob_unref(k->leaf);
+	blob_unref(k->mid_der);
+	blob_unref(k->root_der);
+	blob_unref(k->tail);
+	free(k);
 }
 
-static bool
-issuer_is(const struct issuer *s, struct span a, struct span b)
+/* NULL: its leaf is not first, or not in the parts that are known here. */
+static struct kind *
+kind_new(const struct chain *chain, struct span pem)
 {
-	return (span_eq(blob_span(s->mid_der), a) &&
-		   span_eq(blob_span(s->root_der), b)) ||
-	       (span_eq(blob_span(s->mid_der), b) &&
-		   span_eq(blob_span(s->root_der), a));
+	struct kind *k = xcalloc(1, sizeof(*k));
+	struct window w = cert_window(chain->x[2]);
+	struct buf first = BUF_INIT;
+
+	atomic_init(&k->refs, 1);
+	must(X509_up_ref(chain->x[1]) == 1 && X509_up_ref(chain->x[2]) == 1);
+	k->mid = chain->x[1];
+	k->root = chain->x[2];
+	cert_point(k->mid, k->mid_xy);
+	k->leaf = cert_der(chain->x[0]);
+	k->mid_der = cert_der(k->mid);
+	k->root_der = cert_der(k->root);
+	k->window = cert_window(k->mid);
+	window_cut(&k->window, w.from, w.until);
+	must(pem_next(&pem, "CERTIFICATE", &first, NULL) == ERR_OK);
+	k->tail = blob_from(pem);
+	if (!span_eq(buf_view(&first), blob_span(k->leaf)) ||
+	    !parts_read(blob_span(k->leaf), &k->parts)) {
+		kind_unref(k);
+		k = NULL;
+	}
+	buf_free(&first);
+	return k;
 }
 
 /* --- those kept --------------------------------------------------------- */
@@ -194,7 +285,7 @@ issuer_is(const struct issuer *s, struct span a, struct span b)
 struct issuers {
 	const struct anchors *anchors;
 	pthread_mutex_t mu; /* over what follows */
-	struct issuer *v[ISSUERS_MAX];
+	struct kind *v[KINDS_MAX];
 	size_t next; /* the place of the oldest */
 };
 
@@ -215,106 +306,135 @@ issuers_free(struct issuers *all)
 
 	if (all == NULL)
 		return;
-	for (i = 0; i < ISSUERS_MAX; i++)
-		issuer_unref(all->v[i]);
+	for (i = 0; i < KINDS_MAX; i++)
+		kind_unref(all->v[i]);
 	pthread_mutex_destroy(&all->mu);
 	free(all);
 }
 
-/* Own reference, or NULL. */
-static struct issuer *
-issuers_find(struct issuers *all, struct span a, struct span b)
+/* What follows the leaf: its text, and once it is needed, what that says. */
+struct tail {
+	struct span text;
+	bool decoded;
+	struct buf der[2];
+};
+
+static bool
+tail_decode(struct tail *t)
 {
-	struct issuer *found = NULL;
+	struct span s = t->text;
+	size_t i;
+
+	for (i = 0; i < 2 && !t->decoded; i++)
+		if (pem_next(&s, "CERTIFICATE", &t->der[i], NULL) != ERR_OK)
+			return false;
+	t->decoded = t->decoded || pem_end(s, NULL) == ERR_OK;
+	return t->decoded;
+}
+
+static bool
+tail_is(struct tail *t, const struct kind *k)
+{
+	struct span mid = blob_span(k->mid_der), root = blob_span(k->root_der);
+	struct span a, b;
+
+	if (span_eq(t->text, blob_span(k->tail)))
+		return true;
+	if (!tail_decode(t))
+		return false;
+	a = buf_view(&t->der[0]);
+	b = buf_view(&t->der[1]);
+	return (span_eq(a, mid) && span_eq(b, root)) ||
+	       (span_eq(a, root) && span_eq(b, mid));
+}
+
+/* Own reference, or NULL. */
+static struct kind *
+issuers_find(struct issuers *all, const struct parts *leaf, struct tail *t)
+{
+	struct kind *found = NULL;
 	size_t i;
 
 	pthread_mutex_lock(&all->mu);
-	for (i = 0; i < ISSUERS_MAX && found == NULL; i++)
-		if (all->v[i] != NULL && issuer_is(all->v[i], a, b))
-			found = issuer_ref(all->v[i]);
+	for (i = 0; i < KINDS_MAX && found == NULL; i++)
+		if (all->v[i] != NULL && parts_alike(&all->v[i]->parts, leaf) &&
+		    tail_is(t, all->v[i]))
+			found = all->v[i];
+	if (found != NULL)
+		atomic_fetch_add(&found->refs, 1);
 	pthread_mutex_unlock(&all->mu);
 	return found;
 }
 
 static void
-issuers_add(struct issuers *all, const struct chain *chain)
+issuers_add(struct issuers *all, const struct chain *chain, struct span pem)
 {
-	struct issuer *s, *old;
+	struct kind *k = kind_new(chain, pem), *old;
+	struct tail t = { .der = { BUF_INIT, BUF_INIT } };
 
-	if (!extensions_plain(chain->x[1]) || !extensions_plain(chain->x[2]))
+	if (k == NULL)
 		return;
-	s = issuer_new(chain);
-	old = issuers_find(all, blob_span(s->mid_der), blob_span(s->root_der));
-	if (old != NULL) { /* its leaf was not plain, or two came at once */
-		issuer_unref(old);
-		issuer_unref(s);
-		return;
+	t.text = blob_span(k->tail);
+	old = issuers_find(all, &k->parts, &t);
+	if (old != NULL) { /* two came at once */
+		kind_unref(k);
+	} else {
+		pthread_mutex_lock(&all->mu);
+		old = all->v[all->next];
+		all->v[all->next] = k;
+		all->next = (all->next + 1) % KINDS_MAX;
+		pthread_mutex_unlock(&all->mu);
 	}
-	pthread_mutex_lock(&all->mu);
-	old = all->v[all->next];
-	all->v[all->next] = s;
-	all->next = (all->next + 1) % ISSUERS_MAX;
-	pthread_mutex_unlock(&all->mu);
-	issuer_unref(old);
+	kind_unref(old);
+	buf_free(&t.der[0]);
+	buf_free(&t.der[1]);
 }
 
 /* --- chains ------------------------------------------------------------- */
 
 static struct chain *
-chain_below(struct issuer *s, struct span der)
+chain_of(struct leaf *leaf, const struct kind *k)
 {
-	EVP_PKEY *key = NULL;
-	struct chain *chain;
-	struct window w;
-	X509 *x = NULL;
+	struct chain *chain = xcalloc(1, sizeof(*chain));
 
-	if (cert_read(der, s->ctx, &x, NULL) != ERR_OK ||
-	    !leaf_plain(x, s->mid) ||
-	    (key = leaf_key(x, X509_get0_pubkey(s->mid))) == NULL ||
-	    X509_verify(x, X509_get0_pubkey(s->mid)) != 1) {
-		EVP_PKEY_free(key);
-		X509_free(x);
-		return NULL;
-	}
-	chain = xcalloc(1, sizeof(*chain));
 	atomic_init(&chain->refs, 1);
 	chain->role = CHAIN_PCK;
 	chain->n = 3;
-	must(X509_up_ref(s->mid) == 1 && X509_up_ref(s->root) == 1);
-	chain->x[0] = x;
-	chain->x[1] = s->mid;
-	chain->x[2] = s->root;
-	chain->key = key;
-	chain->issuer = issuer_ref(s);
-	chain->window = s->window;
-	w = cert_window(x);
-	window_cut(&chain->window, w.from, w.until);
+	must(X509_up_ref(k->mid) == 1 && X509_up_ref(k->root) == 1);
+	chain->x[1] = k->mid;
+	chain->x[2] = k->root;
+	chain->leaf = leaf;
+	chain->window = k->window;
+	window_cut(&chain->window, leaf->window.from, leaf->window.until);
 	return chain;
 }
 
-/* NULL: not a plain leaf before issuers that are kept. */
+/* NULL: not of a kind that is kept. */
 static struct chain *
-chain_plain(struct span pem, struct issuers *all)
+chain_alike(struct span pem, struct issuers *all)
 {
-	struct buf der[3] = { BUF_INIT, BUF_INIT, BUF_INIT };
+	struct tail t = { .der = { BUF_INIT, BUF_INIT } };
 	struct chain *chain = NULL;
-	struct issuer *s = NULL;
-	size_t i;
+	struct buf der = BUF_INIT;
+	struct kind *k = NULL;
+	struct leaf *leaf = NULL;
+	struct parts parts;
 
-	if (pem.len > CHAIN_TEXT_MAX)
-		return NULL;
-	for (i = 0; i < 3; i++)
-		if (pem_next(&pem, "CERTIFICATE", &der[i], NULL) != ERR_OK)
-			goto out;
-	if (pem_end(pem, NULL) != ERR_OK)
+	if (pem.len > CHAIN_TEXT_MAX ||
+	    pem_next(&pem, "CERTIFICATE", &der, NULL) != ERR_OK ||
+	    !parts_read(buf_view(&der), &parts))
 		goto out;
-	s = issuers_find(all, buf_view(&der[1]), buf_view(&der[2]));
-	if (s != NULL)
-		chain = chain_below(s, buf_view(&der[0]));
+	t.text = pem;
+	k = issuers_find(all, &parts, &t);
+	if (k != NULL)
+		leaf = leaf_read(&parts, buf_view(&der), k->mid_xy);
+	if (leaf != NULL)
+		chain = chain_of(leaf, k);
 out:
-	issuer_unref(s);
-	for (i = 0; i < 3; i++)
-		buf_free(&der[i]);
+	kind_unref(k);
+	buf_free(&der);
+	buf_free(&t.der[0]);
+	buf_free(&t.der[1]);
 	ERR_clear_error();
 	return chain;
 }
@@ -323,7 +443,7 @@ enum err
 chain_read_pck(struct span pem, struct issuers *all, struct chain **out,
     struct why *why)
 {
-	struct chain *chain = chain_plain(pem, all);
+	struct chain *chain = chain_alike(pem, all);
 	enum err e;
 
 	if (chain != NULL) {
@@ -332,12 +452,6 @@ chain_read_pck(struct span pem, struct issuers *all, struct chain **out,
 	}
 	e = chain_read(pem, CHAIN_PCK, all->anchors, NULL, NULL, out, why);
 	if (e == ERR_OK)
-		issuers_add(all, *out);
+		issuers_add(all, *out, pem);
 	return e;
-}
-
-EVP_PKEY *
-chain_key(const struct chain *chain)
-{
-	return chain->key != NULL ? chain->key : X509_get0_pubkey(chain->x[0]);
 }

@@ -6,10 +6,9 @@
  * on what it need not understand.  A verdict refuses them.
  */
 #include "config/base/must.h"
-#include "storage/verify/asn1.h"
 #include "storage/verify/cert.h"
+#include "storage/verify/der.h"
 
-#include <openssl/err.h>
 #include <string.h>
 
 #define CLAUSE "quote-verification 3.1"
@@ -18,127 +17,152 @@ enum { PPID = 1, TCB = 2, PCEID = 3, FMSPC = 4, TYPE = 5, INSTANCE = 6 };
 enum { CONFIG = 7, DYNAMIC = 1, CACHED = 2, SMT = 3 };
 enum { PCESVN = 17, CPUSVN = 18 };
 
+/* 1.2.840.113741.1.13.1 */
+static const unsigned char root_oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d,
+	0x01, 0x0d, 0x01 };
+
+bool
+pck_oid_is(struct span oid)
+{
+	return span_eq(oid, span_of(root_oid, sizeof(root_oid)));
+}
+
 /* --- single values ------------------------------------------------------ */
 
-static enum err
-octets_read(const SGX_PAIR *pair, void *out, size_t len, struct why *why)
-{
-	const ASN1_TYPE *v = pair->value;
+/* SEQUENCE { OBJECT IDENTIFIER, ANY }: what the extension is made of. */
+struct pair {
+	struct span oid;
+	uint8_t tag;
+	struct span value;
+};
 
-	if (v->type != V_ASN1_OCTET_STRING ||
-	    (size_t)ASN1_STRING_length(v->value.octet_string) != len)
+static enum err
+octets_read(const struct pair *pair, void *out, size_t len, struct why *why)
+{
+	if (pair->tag != DER_OCTET_STRING || pair->value.len != len)
 		return why_set(why, ERR_FORMAT, CLAUSE,
 		    "not an OCTET STRING of %zu", len);
-	memcpy(out, ASN1_STRING_get0_data(v->value.octet_string), len);
+	memcpy(out, pair->value.p, len);
 	return ERR_OK;
 }
 
 static enum err
-integer_read(const SGX_PAIR *pair, uint64_t max, uint64_t *out, struct why *why)
+integer_read(const struct pair *pair, uint64_t max, uint64_t *out,
+    struct why *why)
 {
-	const ASN1_TYPE *v = pair->value;
+	if (pair->tag != DER_INTEGER ||
+	    der_unsigned(pair->value, max, out) != ERR_OK)
+		return why_set(why, ERR_RANGE, CLAUSE,
+		    "not an INTEGER in its range");
+	return ERR_OK;
+}
+
+static enum err
+type_read(const struct pair *pair, uint8_t *out, struct why *why)
+{
 	uint64_t n;
 
-	if (v->type != V_ASN1_INTEGER ||
-	    ASN1_INTEGER_get_uint64(&n, v->value.integer) != 1 || n > max)
-		return why_ssl(why, ERR_RANGE, CLAUSE,
-		    "not an INTEGER in its range");
-	*out = n;
-	return ERR_OK;
-}
-
-static enum err
-type_read(const SGX_PAIR *pair, uint8_t *out, struct why *why)
-{
-	const ASN1_TYPE *v = pair->value;
-	int64_t n;
-
-	if (v->type != V_ASN1_ENUMERATED ||
-	    ASN1_ENUMERATED_get_int64(&n, v->value.enumerated) != 1 || n < 0 ||
-	    n > 2)
-		return why_ssl(why, ERR_RANGE, CLAUSE,
+	if (pair->tag != DER_ENUMERATED ||
+	    der_unsigned(pair->value, 2, &n) != ERR_OK)
+		return why_set(why, ERR_RANGE, CLAUSE,
 		    "SGX type is not 0, 1 or 2");
 	*out = (uint8_t)n;
 	return ERR_OK;
 }
 
-/* DER knows two booleans; OpenSSL hands over whatever octet there was. */
+/* DER knows two booleans. */
 static enum err
-flag_read(const SGX_PAIR *pair, int *out, struct why *why)
+flag_read(const struct pair *pair, int *out, struct why *why)
 {
-	const ASN1_TYPE *v = pair->value;
+	struct span v = pair->value;
 
-	if (v->type != V_ASN1_BOOLEAN ||
-	    (v->value.boolean != 0 && v->value.boolean != 0xff))
+	if (pair->tag != DER_BOOLEAN || v.len != 1 ||
+	    (v.p[0] != 0 && v.p[0] != 0xff))
 		return why_set(why, ERR_FORMAT, CLAUSE, "not a BOOLEAN");
-	*out = v->value.boolean != 0;
+	*out = v.p[0] != 0;
 	return ERR_OK;
 }
 
 /* --- sequences ---------------------------------------------------------- */
 
 typedef enum err (
-    *member_fn)(struct pck *, unsigned arc, const SGX_PAIR *, struct why *);
+    *member_fn)(struct pck *, unsigned arc, const struct pair *, struct why *);
+
+static enum err
+pair_next(struct span *s, struct pair *out, struct why *why)
+{
+	struct span pair;
+
+	if (der_take(s, DER_SEQUENCE, &pair, NULL) != ERR_OK ||
+	    der_take(&pair, DER_OID, &out->oid, NULL) != ERR_OK ||
+	    !der_oid_ok(out->oid) ||
+	    der_next(&pair, &out->tag, &out->value, NULL) != ERR_OK ||
+	    pair.len != 0)
+		return why_set(why, ERR_FORMAT, CLAUSE,
+		    "not a SEQUENCE of identifiers and values");
+	return ERR_OK;
+}
+
+/* Is it root, prefix and one more arc?  An arc below 128 is one octet. */
+static bool
+pair_arc(const struct pair *pair, struct span prefix, uint8_t *arc)
+{
+	struct span s = pair->oid, head;
+
+	return span_take(&s, sizeof(root_oid), &head) == ERR_OK &&
+	       span_eq(head, span_of(root_oid, sizeof(root_oid))) &&
+	       span_take(&s, prefix.len, &head) == ERR_OK &&
+	       span_eq(head, prefix) && span_u8(&s, arc) == ERR_OK &&
+	       s.len == 0 && *arc <= 31;
+}
 
 /*
  * Read the pairs of one sequence whose identifiers are root, prefix, arc.
  * "required" and the set of those seen are bit masks by arc.
  */
 static enum err
-sequence_read(struct span der, struct span prefix, uint32_t required,
+sequence_read(struct span s, struct span prefix, uint32_t required,
     member_fn read, struct pck *pck, struct why *why)
 {
-	STACK_OF(SGX_PAIR) *pairs = sgx_pairs_read(der);
+	struct pair pair;
 	uint32_t seen = 0;
-	struct span s, head;
-	enum err e = ERR_OK;
+	enum err e;
 	uint8_t arc;
-	int i;
 
-	if (pairs == NULL)
-		return why_set(why, ERR_FORMAT, CLAUSE,
-		    "not a SEQUENCE of identifiers and values");
-	for (i = 0; i < sk_SGX_PAIR_num(pairs) && e == ERR_OK; i++) {
-		const SGX_PAIR *pair = sk_SGX_PAIR_value(pairs, i);
-
-		if (!sgx_oid_suffix(pair->oid, &s) ||
-		    span_take(&s, prefix.len, &head) != ERR_OK ||
-		    !span_eq(head, prefix) || span_u8(&s, &arc) != ERR_OK ||
-		    s.len > 0 || arc > 31) {
+	while (s.len > 0) {
+		if ((e = pair_next(&s, &pair, why)) != ERR_OK)
+			return e;
+		if (!pair_arc(&pair, prefix, &arc)) {
 			pck->has_unknown = true;
 			continue;
 		}
 		if ((seen & 1u << arc) != 0)
 			e = why_set(why, ERR_FORMAT, CLAUSE,
 			    "a member is there twice");
-		else if ((e = read(pck, arc, pair, why)) == ERR_OK)
-			seen |= 1u << arc;
+		else
+			e = read(pck, arc, &pair, why);
 		if (e != ERR_OK)
-			why_in(why, e, "SGX extension, member %u", arc);
+			return why_in(why, e, "SGX extension, member %u", arc);
+		seen |= 1u << arc;
 	}
-	if (e == ERR_OK && (seen & required) != required)
-		e = why_set(why, ERR_FORMAT, CLAUSE,
+	if ((seen & required) != required)
+		return why_set(why, ERR_FORMAT, CLAUSE,
 		    "SGX extension lacks a member");
-	sgx_pairs_free(pairs);
-	return e;
+	return ERR_OK;
 }
 
 static enum err
-nested_read(const SGX_PAIR *pair, uint8_t arc, uint32_t required,
+nested_read(const struct pair *pair, uint8_t arc, uint32_t required,
     member_fn read, struct pck *pck, struct why *why)
 {
-	const ASN1_STRING *s;
-
-	if (pair->value->type != V_ASN1_SEQUENCE)
+	if (pair->tag != DER_SEQUENCE)
 		return why_set(why, ERR_FORMAT, CLAUSE, "not a SEQUENCE");
-	s = pair->value->value.sequence;
-	return sequence_read(span_of(ASN1_STRING_get0_data(s),
-				 (size_t)ASN1_STRING_length(s)),
-	    span_of(&arc, 1), required, read, pck, why);
+	return sequence_read(pair->value, span_of(&arc, 1), required, read, pck,
+	    why);
 }
 
 static enum err
-tcb_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
+tcb_member_read(struct pck *pck, unsigned arc, const struct pair *pair,
     struct why *why)
 {
 	uint64_t v = 0;
@@ -160,7 +184,7 @@ tcb_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
 }
 
 static enum err
-config_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
+config_member_read(struct pck *pck, unsigned arc, const struct pair *pair,
     struct why *why)
 {
 	switch (arc) {
@@ -180,7 +204,7 @@ config_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
 #define ROOT_REQUIRED 0x3eu    /* arcs 1 to 5 */
 
 static enum err
-root_member_read(struct pck *pck, unsigned arc, const SGX_PAIR *pair,
+root_member_read(struct pck *pck, unsigned arc, const struct pair *pair,
     struct why *why)
 {
 	switch (arc) {
@@ -214,12 +238,14 @@ static enum err
 extension_find(const X509 *x, struct span *out, struct why *why)
 {
 	const ASN1_OCTET_STRING *found = NULL;
+	const ASN1_OBJECT *oid;
 	int i, n = X509_get_ext_count(x);
 
 	for (i = 0; i < n; i++) {
 		X509_EXTENSION *ext = X509_get_ext(x, i);
 
-		if (!sgx_oid_is_root(X509_EXTENSION_get_object(ext)))
+		oid = X509_EXTENSION_get_object(ext);
+		if (!pck_oid_is(span_of(OBJ_get0_data(oid), OBJ_length(oid))))
 			continue;
 		if (found != NULL)
 			return why_set(why, ERR_FORMAT, CLAUSE,
@@ -234,20 +260,32 @@ extension_find(const X509 *x, struct span *out, struct why *why)
 }
 
 enum err
-pck_read(const X509 *x, struct pck *out, struct why *why)
+pck_extension_read(struct span der, struct pck *out, struct why *why)
 {
 	struct pck pck = { .dynamic_platform = -1,
 		.cached_keys = -1,
 		.smt_enabled = -1 };
-	struct span der = SPAN_NONE;
+	struct span members;
 	enum err e;
 
-	if ((e = extension_find(x, &der, why)) != ERR_OK ||
-	    (e = sequence_read(der, SPAN_NONE, ROOT_REQUIRED, root_member_read,
-		 &pck, why)) != ERR_OK)
+	if (der_take(&der, DER_SEQUENCE, &members, NULL) != ERR_OK ||
+	    der.len != 0)
+		return why_set(why, ERR_FORMAT, CLAUSE,
+		    "SGX extension is not one SEQUENCE");
+	if ((e = sequence_read(members, SPAN_NONE, ROOT_REQUIRED,
+		 root_member_read, &pck, why)) != ERR_OK)
 		return e;
 	*out = pck;
 	return ERR_OK;
+}
+
+enum err
+pck_read(const X509 *x, struct pck *out, struct why *why)
+{
+	struct span der = SPAN_NONE;
+	enum err e = extension_find(x, &der, why);
+
+	return e != ERR_OK ? e : pck_extension_read(der, out, why);
 }
 
 bool

@@ -56,7 +56,8 @@ leaf_check(const struct build *b, X509 *x)
 	    (e = cert_check_path(x, NULL, ca, b->why)) != ERR_OK)
 		return e;
 	return b->pck_crl == NULL ? ERR_OK
-				  : cert_check_crl(x, ca, b->pck_crl, b->why);
+				  : cert_check_crl(X509_get0_serialNumber(x),
+					ca, b->pck_crl, b->why);
 }
 
 /* The first certificate says which platform it is; all must agree. */
@@ -129,7 +130,7 @@ leaf_read(const struct build *b, struct span der, const struct claim *claim)
 	X509 *x;
 	enum err e;
 
-	if ((e = cert_read(der, NULL, &x, b->why)) != ERR_OK)
+	if ((e = cert_read(der, &x, b->why)) != ERR_OK)
 		return e;
 	if ((e = leaf_check(b, x)) == ERR_OK &&
 	    (e = pck_read(x, &pck, b->why)) == ERR_OK &&

@@ -110,7 +110,7 @@ struct crl {
 	time_t this_update, next_update;
 	struct window window;
 	uint32_t number; /* CRL number, UINT32_MAX when it is larger */
-	unsigned char issuer_spki[32];
+	X509 *issuer;
 	size_t n;
 	struct crl_entry *entries; /* sorted */
 };
@@ -118,7 +118,6 @@ struct crl {
  * Accepts DER, PEM or hex of DER (no other bytes around, but line ends and
  * NULs may follow the text forms); checks version, that CRL number and AKI
  * are there, no delta and no partition; the issuer's name and signature.
- * "issuer" is borrowed.
  */
 enum err crl_read(struct span bytes, X509 *issuer, struct crl **out,
     struct why *) MUST_CHECK;
@@ -142,10 +141,9 @@ struct chain {
 	enum chain_role role;
 	size_t n;
 	X509 *x[3];
-	struct window window; /* of all; cert_window() for each */
-	/* Below a kept issuer: then x[0] has not got its key decoded. */
-	EVP_PKEY *key;
-	struct issuer *issuer; /* own reference: x[0] lives in it */
+	struct window window; /* of all */
+	/* From chain_read_pck() there may be this and no x[0]. */
+	struct leaf *leaf;
 };
 /*
  * Exact PEM blocks only (quote-verification 14, PEM), in any order, then:
@@ -164,11 +162,18 @@ enum err chain_check_crls(const struct chain *, const struct crl *root_crl,
     const struct crl *pck_crl, struct why *) MUST_CHECK;
 struct chain *chain_ref(struct chain *);
 void chain_unref(struct chain *);
-EVP_PKEY *chain_key(const struct chain *); /* of x[0]; borrowed */
+/* The key of the first one, x || y. */
+void chain_point(const struct chain *, unsigned char xy[64]);
+struct window chain_window(const struct chain *, size_t i);
+/* What Intel says in the leaf of a PCK chain: as pck_read(). */
+struct pck;
+enum err chain_pck(const struct chain *, struct pck *out,
+    struct why *) MUST_CHECK;
 /*
- * The same for PCK chains one after the other, without revocation.  Whose CA
- * certificates are, octet by octet, those of one that held before costs one
- * signature and little else.  "issuers" remembers a few; any thread.
+ * The same as chain_read() for PCK chains one after the other, without
+ * revocation.  A leaf that differs from one whose chain held before in
+ * nothing but its serial, validity, key, key identifier and SGX extension
+ * costs one signature and little else.  "issuers" remembers a few; any thread.
  */
 struct issuers;
 struct issuers *issuers_new(const struct anchors *); /* borrowed */
@@ -193,12 +198,9 @@ enum err jspan_cut(struct span body, const char *member, struct span *value,
 /* ECDSA P-256/SHA-256 over exactly those bytes, r || s big-endian. */
 enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
     struct why *) MUST_CHECK;
-/* The same with a bare key, which the caller knows to be on P-256. */
-enum err sig_check_key(struct span bytes, const unsigned char sig[64],
-    EVP_PKEY *key, struct why *) MUST_CHECK;
-
-/* x || y on the curve of "like", a key on P-256; NULL: not on it. */
-EVP_PKEY *p256_new(const unsigned char xy[64], const EVP_PKEY *like);
+/* The same with a key that is x || y; ERR_RANGE: which is no point of P-256. */
+enum err sig_check_point(struct span bytes, const unsigned char sig[64],
+    const unsigned char xy[64], struct why *) MUST_CHECK;
 /* A public key on P-384, decoded to check SNP reports with. */
 struct p384;
 /* NULL: the key is of another kind. */

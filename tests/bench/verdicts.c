@@ -4,7 +4,8 @@
  * for a TDX quote of a known PCK, a third where the PCK is new, one where its
  * quoting enclave is the one seen last, one P-384 for an SNP report of a known
  * VCEK.
- * usage: verdicts [SECONDS]; a line each: name, rate per second.
+ * usage: verdicts [SECONDS [NAME]]; a line each: name, rate per second.  Of
+ * all, or of the one that is to be looked at closely.
  */
 #include "server/appraise/verify.h"
 
@@ -24,6 +25,7 @@
 #define NOW 1780272000
 
 static int64_t each_us = 2000000;
+static const char *only; /* NULL: all */
 
 /* --- measuring --------------------------------------------------------- */
 
@@ -39,13 +41,14 @@ cpu_us(void)
 
 typedef void (*work_fn)(void *arg);
 
-static double
+static void
 measure(const char *name, work_fn fn, void *arg)
 {
 	int64_t from, us;
 	unsigned n = 0, i;
-	double rate;
 
+	if (only != NULL && strcmp(only, name) != 0)
+		return;
 	for (i = 0; i < 50; i++)
 		fn(arg);
 	from = cpu_us();
@@ -54,9 +57,7 @@ measure(const char *name, work_fn fn, void *arg)
 			fn(arg);
 		n += 20;
 	} while ((us = cpu_us() - from) < each_us);
-	rate = n * 1e6 / (double)us;
-	printf("%s %.0f\n", name, rate);
-	return rate;
+	printf("%s %.0f\n", name, n * 1e6 / (double)us);
 }
 
 /* --- bare signatures --------------------------------------------------- */
@@ -261,6 +262,8 @@ main(int argc, char **argv)
 
 	if (argc > 1)
 		each_us = (int64_t)(atof(argv[1]) * 1e6);
+	if (argc > 2)
+		only = argv[2];
 	bare_make(&p256, "P-256", 32);
 	bare_make(&p384, "P-384", 48);
 	warm_make(&tdx, warm_tdx);

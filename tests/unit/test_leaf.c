@@ -32,36 +32,43 @@ some_pck(unsigned char ppid)
 		.sgx_type = 1 };
 }
 
+/* Forget all kinds, then learn the one that Intel issues. */
 static void
-setup(void)
+issuers_again(void)
 {
 	struct pki_pck p = some_pck(1);
-	struct blob *pem[3];
+	X509 *other = pki_pck(pki, &p);
+	X509 *const x[3] = { other, ca, root };
 	struct buf b = BUF_INIT;
 	struct chain *c;
-	X509 *other;
+	struct blob *pem;
 	int i;
 
-	pki = pki_new("test", NOW);
-	anchors = anchors_of(pki_root_spki_hex(pki));
+	issuers_free(issuers);
 	issuers = issuers_new(anchors);
-	ca = pki_x509(pki, PKI_PLATFORM_CA);
-	root = pki_x509(pki, PKI_ROOT);
-	other = pki_pck(pki, &p);
-	p = some_pck(2);
-	leaf = pki_pck(pki, &p);
-	pem[0] = pki_pem(other);
-	pem[1] = pki_pem(ca);
-	pem[2] = pki_pem(root);
 	for (i = 0; i < 3; i++) {
-		buf_span(&b, blob_span(pem[i]));
-		blob_unref(pem[i]);
+		pem = pki_pem(x[i]);
+		buf_span(&b, blob_span(pem));
+		blob_unref(pem);
 	}
 	must(chain_read_pck(buf_view(&b), issuers, &c, NULL) == ERR_OK);
-	must(c->issuer == NULL); /* the first is read as a whole */
+	must(c->leaf == NULL); /* the first is read as a whole */
 	chain_unref(c);
 	buf_free(&b);
 	X509_free(other);
+}
+
+static void
+setup(void)
+{
+	struct pki_pck p = some_pck(2);
+
+	pki = pki_new("test", NOW);
+	anchors = anchors_of(pki_root_spki_hex(pki));
+	ca = pki_x509(pki, PKI_PLATFORM_CA);
+	root = pki_x509(pki, PKI_ROOT);
+	leaf = pki_pck(pki, &p);
+	issuers_again();
 }
 
 static void
@@ -69,6 +76,7 @@ teardown(void)
 {
 	X509_free(leaf);
 	issuers_free(issuers);
+	issuers = NULL;
 	anchors_free(anchors);
 	pki_free(pki);
 }
@@ -79,6 +87,7 @@ static void
 check_same_facts(const struct chain *a, const struct chain *b)
 {
 	struct blob *pa = chain_pem(a), *pb = chain_pem(b);
+	unsigned char xa[64], xb[64];
 	struct pck ka, kb;
 	struct why wa = { 0 }, wb = { 0 };
 
@@ -87,12 +96,13 @@ check_same_facts(const struct chain *a, const struct chain *b)
 	ck_assert_uint_eq(a->n, b->n);
 	ck_assert_int_eq(a->window.from, b->window.from);
 	ck_assert_int_eq(a->window.until, b->window.until);
-	ck_assert_int_eq(EVP_PKEY_eq(chain_key(a), chain_key(b)), 1);
+	chain_point(a, xa);
+	chain_point(b, xb);
+	ck_assert_mem_eq(xa, xb, 64);
 	ck_assert_int_eq(chain_pck_ca(a), chain_pck_ca(b));
 	memset(&ka, 0, sizeof(ka));
 	memset(&kb, 0, sizeof(kb));
-	ck_assert_int_eq(pck_read(a->x[0], &ka, &wa),
-	    pck_read(b->x[0], &kb, &wb));
+	ck_assert_int_eq(chain_pck(a, &ka, &wa), chain_pck(b, &kb, &wb));
 	ck_assert_str_eq(wa.text, wb.text);
 	ck_assert_mem_eq(&ka, &kb, sizeof(ka));
 	blob_unref(pa);
@@ -115,7 +125,7 @@ both_text(struct span pem, bool *quick, const char *name)
 	ck_assert_str_eq(wa.text, wb.text);
 	if (a == ERR_OK)
 		check_same_facts(whole, below);
-	*quick = below != NULL && below->issuer != NULL;
+	*quick = below != NULL && below->leaf != NULL;
 	ck_assert(!*quick || a == ERR_OK);
 	chain_unref(whole);
 	chain_unref(below);
@@ -397,6 +407,15 @@ point_turn(X509 *x)
 }
 
 static void
+serial_set(X509 *x, int type, const char *octets, int len)
+{
+	ASN1_INTEGER *serial = X509_get_serialNumber(x);
+
+	must(ASN1_STRING_set(serial, octets, len) == 1);
+	serial->type = type;
+}
+
+static void
 name_set(X509 *x, bool subject, const char *cn)
 {
 	X509_NAME *name = X509_NAME_dup(X509_get_subject_name(x));
@@ -530,37 +549,61 @@ change(int n, X509 *x, EVP_PKEY **signer, const EVP_MD **digest, bool *inner)
 		CASE("expired",
 		    ASN1_TIME_set(X509_getm_notAfter(x), NOW - 86400));
 		CASE("long ago", ASN1_TIME_set(X509_getm_notBefore(x), 0));
+		CASE("after 2049",
+		    ASN1_TIME_set(X509_getm_notAfter(x), 2600000000));
+		CASE("serial of zero", serial_set(x, V_ASN1_INTEGER, "\0", 1));
+		CASE("negative serial",
+		    serial_set(x, V_ASN1_NEG_INTEGER, "\5", 1));
+		CASE("serial of 21 octets",
+		    serial_set(x, V_ASN1_INTEGER, "abcdefghijklmnopqrstu", 21));
+		CASE("SKID of another key", ext_octets(x, SKID,
+						"\x04\x14"
+						"abcdefghijklmnopqrst",
+						22));
+		CASE("SKID of 19 octets", ext_octets(x, SKID,
+					      "\x04\x13"
+					      "abcdefghijklmnopqrs",
+					      21));
 #undef CASE
 	default:
 		return NULL;
 	}
 }
 
-/* Those that OpenSSL accepts; "plain": and that need no more than is here. */
+/*
+ * Those that OpenSSL accepts; "alike": by comparison with one as made; "kind":
+ * by comparison with itself, once it has been read whole.
+ */
 static const struct fine {
 	const char *name;
-	bool plain;
+	bool alike, kind;
 } fine[] = {
-	{ "as made", true },
-	{ "AKID made again", true },
-	{ "AKID with serial", true },
-	{ "no SKID", true },
-	{ "usage not critical", true },
-	{ "constraints not critical", true },
-	{ "no CRL point", true },
-	{ "CRL point critical", true },
-	{ "no SGX extension", true },
-	{ "another key", true },
-	{ "expired", true },
-	{ "long ago", true },
-	{ "SGX extension twice", false },
-	{ "unknown extension", false },
-	{ "other name", false },
-	{ "extended usage", false },
-	{ "name constraints", false },
-	{ "policies", false },
-	{ "compressed", false },
-	{ "hybrid", false },
+	{ "as made", true, true },
+	{ "another key", true, true },
+	{ "SKID of another key", true, true },
+	{ "expired", true, true },
+	{ "AKID made again", false, true },
+	{ "AKID with serial", false, true },
+	{ "no SKID", false, true },
+	{ "SKID of 19 octets", false, true },
+	{ "usage not critical", false, true },
+	{ "constraints not critical", false, true },
+	{ "no CRL point", false, true },
+	{ "CRL point critical", false, true },
+	{ "unknown extension", false, true },
+	{ "other name", false, true },
+	{ "extended usage", false, true },
+	{ "name constraints", false, true },
+	{ "policies", false, true },
+	{ "no SGX extension", false, false },
+	{ "SGX extension twice", false, false },
+	{ "compressed", false, false },
+	{ "hybrid", false, false },
+	{ "long ago", false, false },
+	{ "after 2049", false, false },
+	{ "serial of zero", false, false },
+	{ "negative serial", false, false },
+	{ "serial of 21 octets", false, false },
 };
 
 static const struct fine *
@@ -592,40 +635,78 @@ sign_other_inside(X509 *x, EVP_PKEY *key)
 	OPENSSL_free(tbs);
 }
 
+/* The leaf changed in the n-th way; NULL: there is none. */
+static X509 *
+changed(int n, const char **name)
+{
+	EVP_PKEY *key = pki_key(pki, PKI_PLATFORM_CA);
+	const EVP_MD *digest = EVP_sha256();
+	X509 *x = X509_dup(leaf);
+	bool inner = false;
+
+	*name = change(n, x, &key, &digest, &inner);
+	if (*name == NULL) {
+		X509_free(x);
+		return NULL;
+	}
+	must(X509_sign(x, key, digest) > 0);
+	if (inner)
+		sign_other_inside(x, key);
+	return x;
+}
+
 START_TEST(test_every_leaf_is_judged_as_openssl_judges_it)
 {
-	EVP_PKEY *key;
-	const EVP_MD *digest;
 	const struct fine *f;
 	const char *name;
-	bool inner, quick;
 	unsigned accepted = 0;
+	bool quick;
 	X509 *x;
 	enum err e;
 	int n;
 
-	for (n = 0;; n++) {
-		x = X509_dup(leaf);
-		key = pki_key(pki, PKI_PLATFORM_CA);
-		digest = EVP_sha256();
-		inner = false;
-		name = change(n, x, &key, &digest, &inner);
-		if (name == NULL)
-			break;
-		must(X509_sign(x, key, digest) > 0);
-		if (inner)
-			sign_other_inside(x, key);
-		e = both(3, (X509 *[]){ x, ca, root }, &quick, name);
+	for (n = 0; (x = changed(n, &name)) != NULL; n++) {
+		issuers_again();
 		f = fine_find(name);
+		e = both(3, (X509 *[]){ x, ca, root }, &quick, name);
 		ck_assert_msg((e == ERR_OK) == (f != NULL), "%s: %s", name,
 		    err_token(e));
-		ck_assert_msg(quick == (f != NULL && f->plain), "%s", name);
+		ck_assert_msg(quick == (f != NULL && f->alike), "%s", name);
+		e = both(3, (X509 *[]){ x, ca, root }, &quick, name);
+		ck_assert_msg((e == ERR_OK) == (f != NULL), "%s again", name);
+		ck_assert_msg(quick == (f != NULL && f->kind), "%s again",
+		    name);
 		accepted += e == ERR_OK;
 		X509_free(x);
 	}
-	X509_free(x);
-	ck_assert_int_gt(n, 60);
+	ck_assert_int_gt(n, 66);
 	ck_assert_uint_eq(accepted, sizeof(fine) / sizeof(fine[0]));
+}
+END_TEST
+
+/* None is taken for another's kind: each against all that were read before. */
+START_TEST(test_kinds_are_not_mixed_up)
+{
+	const char *name, *learned;
+	bool quick;
+	X509 *x, *y;
+	int n, k;
+
+	for (n = 0; (x = changed(n, &learned)) != NULL; n++) {
+		if (fine_find(learned) != NULL) {
+			issuers_again();
+			ck_assert_int_eq(both(3, (X509 *[]){ x, ca, root },
+					     &quick, learned),
+			    ERR_OK);
+			for (k = 0; (y = changed(k, &name)) != NULL; k++) {
+				(void)both(3, (X509 *[]){ y, ca, root }, &quick,
+				    name);
+				X509_free(y);
+			}
+		}
+		X509_free(x);
+	}
+	ck_assert_int_gt(n, 66);
 }
 END_TEST
 
@@ -681,21 +762,43 @@ START_TEST(test_pairs_beyond_the_bound_push_out_the_oldest)
 }
 END_TEST
 
-START_TEST(test_issuers_with_more_in_them_are_not_kept)
+/* What more there is in them holds for all leaves of a kind, or for none. */
+START_TEST(test_issuers_may_have_more_in_them)
 {
-	X509 *mid = X509_dup(ca);
+	static const struct {
+		int nid;
+		const char *value;
+		enum err e;
+	} cases[] = {
+		{ NID_netscape_comment, "any", ERR_OK },
+		{ NID_ext_key_usage, "anyExtendedKeyUsage", ERR_OK },
+		{ NID_name_constraints, NULL, ERR_CHAIN },
+	};
+	/* Names below C=DE alone. */
+	static const unsigned char constraint[] = { 0x30, 0x15, 0xa0, 0x13,
+		0x30, 0x11, 0xa4, 0x0f, 0x30, 0x0d, 0x31, 0x0b, 0x30, 0x09,
+		0x06, 0x03, 0x55, 0x04, 0x06, 0x13, 0x02, 'D', 'E' };
+	X509 *mid;
 	bool quick;
-	int i;
+	size_t i;
+	int k;
 
-	pki_ext_raw(mid, "1.3.6.1.4.1.99999.1", 0, span_of("\5\0", 2));
-	must(X509_sign(mid, pki_key(pki, PKI_ROOT), EVP_sha256()) > 0);
-	for (i = 0; i < 2; i++) {
-		ck_assert_int_eq(both(3, (X509 *[]){ leaf, mid, root }, &quick,
-				     "more"),
-		    ERR_OK);
-		ck_assert(!quick);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		mid = X509_dup(ca);
+		if (cases[i].nid == NID_name_constraints)
+			pki_ext_raw(mid, "2.5.29.30", 1,
+			    span_of(constraint, sizeof(constraint)));
+		else
+			pki_ext_conf(mid, cases[i].nid, cases[i].value);
+		must(X509_sign(mid, pki_key(pki, PKI_ROOT), EVP_sha256()) > 0);
+		for (k = 0; k < 2; k++) {
+			ck_assert_int_eq(both(3, (X509 *[]){ leaf, mid, root },
+					     &quick, "more"),
+			    cases[i].e);
+			ck_assert_int_eq(quick, k == 1 && cases[i].e == ERR_OK);
+		}
+		X509_free(mid);
 	}
-	X509_free(mid);
 }
 END_TEST
 
@@ -711,12 +814,12 @@ START_TEST(test_a_chain_outlives_what_it_was_read_below)
 	buf_span(&b, blob_span(pem));
 	buf_span(&b, blob_span(tail));
 	must(chain_read_pck(buf_view(&b), issuers, &c, NULL) == ERR_OK);
-	ck_assert_ptr_nonnull(c->issuer);
+	ck_assert_ptr_nonnull(c->leaf);
 	issuers_free(issuers);
 	issuers = NULL;
 	again = chain_pem(c);
 	ck_assert(span_eq(blob_span(again), buf_view(&b)));
-	ck_assert_int_eq(EVP_PKEY_eq(chain_key(c), X509_get0_pubkey(x)), 1);
+	ck_assert_int_eq(chain_window(c, 0).until, cert_window(x).until);
 	chain_unref(c);
 	blob_unref(again);
 	blob_unref(pem);
@@ -730,29 +833,39 @@ END_TEST
 
 START_TEST(test_points_are_on_the_curve_or_no_keys)
 {
-	EVP_PKEY *like = pki_key(pki, PKI_ROOT), *key;
-	EVP_PKEY *other = pki_derive(pki, "any");
-	unsigned char point[65], bad[64];
+	EVP_PKEY *key = pki_derive(pki, "any"), *wrong = pki_key(pki, PKI_ROOT);
+	unsigned char point[65], other[65], bad[64], sig[64];
+	struct span bytes = span_str("what is signed");
+	struct why why = { 0 };
 	size_t len;
 	int i;
 
-	must(EVP_PKEY_get_octet_string_param(other, "pub", point, sizeof(point),
+	must(EVP_PKEY_get_octet_string_param(key, "pub", point, sizeof(point),
 		 &len) == 1 &&
-	     len == 65);
-	key = p256_new(point + 1, like);
-	ck_assert_int_eq(EVP_PKEY_eq(key, other), 1);
-	ck_assert_int_eq(EVP_PKEY_eq(key, like), 0);
-	EVP_PKEY_free(key);
+	     EVP_PKEY_get_octet_string_param(wrong, "pub", other, sizeof(other),
+		 &len) == 1);
+	pki_sign(key, bytes, sig);
+	ck_assert_int_eq(sig_check_point(bytes, sig, point + 1, &why), ERR_OK);
+	ck_assert_int_eq(sig_check_point(bytes, sig, other + 1, &why),
+	    ERR_BADSIG);
 	for (i = 0; i < 64; i++) {
 		memcpy(bad, point + 1, 64);
 		bad[i] ^= 1;
-		ck_assert_ptr_null(p256_new(bad, like));
+		ck_assert_int_eq(sig_check_point(bytes, sig, bad, &why),
+		    ERR_RANGE);
+		/* What was no key leaves nothing behind. */
+		ck_assert_int_eq(sig_check_point(bytes, sig, point + 1, &why),
+		    ERR_OK);
+		memcpy(bad, sig, 64);
+		bad[i] ^= 1;
+		ck_assert_int_eq(sig_check_point(bytes, bad, point + 1, &why),
+		    ERR_BADSIG);
 	}
 	memset(bad, 0, 64);
-	ck_assert_ptr_null(p256_new(bad, like));
+	ck_assert_int_eq(sig_check_point(bytes, sig, bad, &why), ERR_RANGE);
 	memset(bad, 0xff, 64);
-	ck_assert_ptr_null(p256_new(bad, like));
-	EVP_PKEY_free(other);
+	ck_assert_int_eq(sig_check_point(bytes, sig, bad, &why), ERR_RANGE);
+	EVP_PKEY_free(key);
 }
 END_TEST
 
@@ -771,7 +884,8 @@ suite(void)
 	tcase_add_test(t, test_every_leaf_is_judged_as_openssl_judges_it);
 	tcase_add_test(t, test_issuers_are_kept_only_if_they_hold);
 	tcase_add_test(t, test_pairs_beyond_the_bound_push_out_the_oldest);
-	tcase_add_test(t, test_issuers_with_more_in_them_are_not_kept);
+	tcase_add_test(t, test_kinds_are_not_mixed_up);
+	tcase_add_test(t, test_issuers_may_have_more_in_them);
 	tcase_add_test(t, test_a_chain_outlives_what_it_was_read_below);
 	tcase_add_test(t, test_points_are_on_the_curve_or_no_keys);
 	suite_add_tcase(s, t);
