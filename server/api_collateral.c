@@ -251,7 +251,7 @@ quote_from_json(struct span body, struct buf *out, struct why *why)
 	enum err e = ERR_OK;
 
 	if (!json_is_string(q) ||
-	    json_string_length(q) > QUOTE_MAX / 3 * 4 + 8 ||
+	    json_string_length(q) > QUOTE_LEN_MAX / 3 * 4 + 8 ||
 	    base64_read(span_of(json_string_value(q), json_string_length(q)),
 		out) != ERR_OK)
 		e = why_set(why, ERR_PARAM, "POST /v1/collateral",
@@ -274,7 +274,7 @@ body_is_json(const struct req *req)
 }
 
 static enum err
-quote_read(struct req *req, struct quoteinfo *out, struct why *why)
+quote_of_body(struct req *req, struct quoteinfo *out, struct why *why)
 {
 	struct span body = blob_span(req_body(req));
 	struct buf raw = BUF_INIT;
@@ -303,7 +303,7 @@ api_collateral(struct req *req)
 
 	e = param_update(req_query(req, "update"), &update, &why);
 	if (e == ERR_OK)
-		e = quote_read(req, &quote, &why);
+		e = quote_of_body(req, &quote, &why);
 	if (e == ERR_OK)
 		gather_start(req, &quote, update);
 	else

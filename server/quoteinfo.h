@@ -8,9 +8,7 @@
 #define SERVER_QUOTEINFO_H
 
 #include "config/base/blob.h"
-#include "storage/verify/verify.h"
-
-#define QUOTE_MAX 65536 /* bytes; genuine ones have 4 to 8 KiB */
+#include "server/appraise/appraise.h"
 
 struct quoteinfo {
 	unsigned version; /* 3, 4, 5 */
@@ -23,7 +21,7 @@ struct quoteinfo {
 
 /*
  * Read a quote with certification data of type 5.  ERR_FORMAT for what is
- * no such quote, ERR_TOO_BIG over QUOTE_MAX.  On success the caller owns
+ * no such quote, ERR_TOO_BIG over QUOTE_LEN_MAX.  On success the caller owns
  * out->chain (quoteinfo_fini).
  */
 enum err quoteinfo_read(struct span quote, struct quoteinfo *out,

@@ -254,11 +254,11 @@ END_TEST
 START_TEST(test_size_is_bounded)
 {
 	struct quoteinfo q;
-	unsigned char *big = xcalloc(1, QUOTE_MAX + 1);
+	unsigned char *big = xcalloc(1, QUOTE_LEN_MAX + 1);
 
-	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_MAX + 1), &q, NULL),
+	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_LEN_MAX + 1), &q, NULL),
 	    ERR_TOO_BIG);
-	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_MAX), &q, NULL),
+	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_LEN_MAX), &q, NULL),
 	    ERR_FORMAT);
 	ck_assert_int_eq(quoteinfo_read(SPAN_NONE, &q, NULL), ERR_FORMAT);
 	free(big);
