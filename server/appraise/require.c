@@ -431,6 +431,17 @@ member_find(enum evidence_kind kind, const char *name)
 
 /* --- the doors --------------------------------------------------------- */
 
+bool
+want_bytes_have(const struct want_bytes *w, const void *p)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (memcmp(w->v + i * w->len, p, w->len) == 0)
+			return true;
+	return false;
+}
+
 void
 require_init(struct require *q, bool defaults)
 {

@@ -121,6 +121,9 @@ struct require {
 	} snp;
 };
 
+/* One of the values is this one. */
+bool want_bytes_have(const struct want_bytes *, const void *);
+
 void require_init(struct require *, bool defaults);
 void require_fini(struct require *);
 /*

@@ -127,22 +127,11 @@ numbers_text(const struct want_numbers *w)
 
 /* --- fields by their rows ---------------------------------------------- */
 
-static bool
-bytes_has(const struct want_bytes *w, const void *p)
-{
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		if (memcmp(w->v + i * w->len, p, w->len) == 0)
-			return true;
-	return false;
-}
-
 static void
 check_bytes(struct check *c, const char *name, const struct want_bytes *w,
     enum snp_err error, const void *have)
 {
-	if (w->set && !bytes_has(w, have))
+	if (w->set && !want_bytes_have(w, have))
 		reasons_add(c->out, name, error, bytes_text(w),
 		    hex_text(have, w->len));
 }

@@ -147,17 +147,6 @@ check_mitigations(struct check *c, const char *check, const struct want_min *w,
 	unmet(c, check, SNP_ERR_POLICY_MITIGATION, want, found);
 }
 
-static bool
-listed(const struct want_bytes *w, const void *p)
-{
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		if (memcmp(w->v + i * w->len, p, w->len) == 0)
-			return true;
-	return false;
-}
-
 static void
 check_keys(struct check *c)
 {
@@ -165,16 +154,16 @@ check_keys(struct check *c)
 	char hex[2 * 64 + 1];
 
 	if (q->snp.deny_chips.set &&
-	    listed(&q->snp.deny_chips, c->r->chip_id)) {
+	    want_bytes_have(&q->snp.deny_chips, c->r->chip_id)) {
 		hex_lower(span_of(c->r->chip_id, 64), hex);
 		unmet(c, "snp.deny_chip_ids", SNP_ERR_POLICY_CHIP_DENIED,
 		    "a chip that is not denied", hex);
 	}
 	if (!q->snp.id_keys.set && !q->snp.author_keys.set)
 		return;
-	if (listed(&q->snp.id_keys, c->r->id_key_digest) ||
+	if (want_bytes_have(&q->snp.id_keys, c->r->id_key_digest) ||
 	    ((c->r->flags & 1) != 0 &&
-		listed(&q->snp.author_keys, c->r->author_key_digest)))
+		want_bytes_have(&q->snp.author_keys, c->r->author_key_digest)))
 		return;
 	hex_lower(span_of(c->r->id_key_digest, 48), hex);
 	unmet(c, "snp.trusted_keys", SNP_ERR_POLICY_KEYS,

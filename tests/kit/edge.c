@@ -572,6 +572,27 @@ edge_reply_free(struct edge_reply *r)
 	free(r->body);
 }
 
+void
+edge_expect(int fd, int status, const char *body)
+{
+	struct edge_reply r;
+
+	edge_read(fd, &r, false);
+	ck_assert_int_eq(r.status, status);
+	ck_assert_str_eq(r.body, body);
+	edge_reply_free(&r);
+}
+
+void
+edge_reset(int fd)
+{
+	struct linger l = { 1, 0 };
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)),
+	    0);
+	close(fd);
+}
+
 const char *
 edge_header(const struct edge_reply *r, const char *name)
 {

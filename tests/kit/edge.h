@@ -73,6 +73,7 @@ int edge_open_from(const char *address, int port);
 int edge_open_unix(const char *path);
 void edge_send(int fd, const char *text);
 void edge_send_n(int fd, const void *p, size_t n);
+void edge_reset(int fd); /* close with a reset */
 /* True when the other side has ended, false when it sends a byte. */
 bool edge_closed(int fd);
 
@@ -85,6 +86,8 @@ struct edge_reply {
 /* Read one answer; "head" says that it has no body. */
 void edge_read(int fd, struct edge_reply *, bool head);
 void edge_reply_free(struct edge_reply *);
+/* The next answer is this one. */
+void edge_expect(int fd, int status, const char *body);
 /* A header's value, name compared exactly; static, NULL when absent. */
 const char *edge_header(const struct edge_reply *, const char *name);
 /* Send to a new connection, read one answer, close: the status. */

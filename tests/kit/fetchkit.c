@@ -189,6 +189,17 @@ fk_teardown(void)
 	clock_offset_set(0);
 }
 
+TCase *
+fk_tcase(Suite *s, const char *name, void (*up)(void))
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, up, fk_teardown);
+	tcase_set_timeout(t, 60);
+	suite_add_tcase(s, t);
+	return t;
+}
+
 /* --- steps ------------------------------------------------------------ */
 
 struct want {

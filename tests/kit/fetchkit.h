@@ -10,6 +10,8 @@
 #include "tests/sim/sim.h"
 #include "upstream/upstream.h"
 
+#include <check.h>
+
 #define FK_FMSPC "00606A000000"
 #define FK_KEY   "tcb/sgx/4/" FK_FMSPC "/standard"
 /* The simulator's names of what is asked (sim_count). */
@@ -51,6 +53,8 @@ void fk_stage(const struct fk_opts *);
 /* The stage without options, and its end: fixtures. */
 void fk_setup(void);
 void fk_teardown(void);
+/* A case of tests that have a stage each, put up so. */
+TCase *fk_tcase(Suite *, const char *name, void (*up)(void));
 
 /* A step on the loop; then the loop runs until so many more were told. */
 void fk_step(void (*fn)(void *), void *arg, size_t more);

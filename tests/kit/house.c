@@ -4,6 +4,7 @@
 #include "config/base/enc.h"
 #include "config/base/mbox.h"
 #include "config/base/must.h"
+#include "tests/kit/forge.h"
 #include "tests/kit/keep.h"
 
 #include <check.h>
@@ -317,6 +318,21 @@ house_upstream(const struct house *h, const char *method, const char *target,
 }
 
 /* --- what tests ask for ----------------------------------------------- */
+
+struct blob *
+house_quote(const struct house *h)
+{
+	struct pki *pki = (struct pki *)(uintptr_t)sim_pki(h->sim);
+	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 0));
+	struct pki_pck certs[SIM_CERTS_MAX];
+	struct forge f;
+
+	forge_init(&f, pki, TEE_SGX);
+	f.qe[258] = 255;
+	must(sim_certs(h->sim, &p, 0, certs) > 0);
+	f.q.pck = certs[0];
+	return kit_quote(pki, &f.q);
+}
 
 char *
 house_pckcert(const struct sim_platform *p, unsigned nonce)

@@ -96,6 +96,9 @@ char *house_registration(const struct sim_platform *, unsigned nonce,
 struct edge_reply house_register(const struct house *, const char *query,
     const char *body);
 
+/* An SGX quote of a platform that the simulator knows, and up to date. */
+struct blob *house_quote(const struct house *);
+
 /* Every byte of two answers' bodies is the same. */
 bool house_same_body(const struct edge_reply *, const struct edge_reply *);
 /* The seconds of "max-age="; -1 without the header. */

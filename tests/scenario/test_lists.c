@@ -231,22 +231,11 @@ START_TEST(test_a_list_is_fetched_again_once_an_hour_at_most)
 }
 END_TEST
 
-static TCase *
-tcase(Suite *s, const char *name, void (*up_)(void))
-{
-	TCase *t = tcase_create(name);
-
-	tcase_add_checked_fixture(t, up_, fk_teardown);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	return t;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("lists");
-	TCase *t = tcase(s, "lists", fk_setup);
+	TCase *t = fk_tcase(s, "lists", fk_setup);
 	SRunner *r;
 	int failed;
 

@@ -224,22 +224,11 @@ START_TEST(test_prefetch_says_what_is_missing)
 }
 END_TEST
 
-static TCase *
-tcase(Suite *s, const char *name, void (*up_)(void))
-{
-	TCase *t = tcase_create(name);
-
-	tcase_add_checked_fixture(t, up_, fk_teardown);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	return t;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("planner");
-	TCase *t = tcase(s, "planner", fk_setup);
+	TCase *t = fk_tcase(s, "planner", fk_setup);
 	SRunner *r;
 	int failed;
 
@@ -253,7 +242,7 @@ main(void)
 	tcase_add_test(t, test_refresh_of_certificates);
 	tcase_add_test(t, test_prefetch_fetches_only_what_is_missing);
 	tcase_add_test(t, test_prefetch_says_what_is_missing);
-	t = tcase(s, "req", setup_req);
+	t = fk_tcase(s, "req", setup_req);
 	tcase_add_test(t, test_in_req_mode_only_what_is_held_is_asked_for);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

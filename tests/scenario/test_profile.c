@@ -6,7 +6,6 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/verifier.h"
-#include "tests/kit/forge.h"
 #include "tests/kit/house.h"
 
 #include <check.h>
@@ -57,21 +56,6 @@ static struct house house;
 static char *evidence; /* in base64 */
 static json_t *collateral;
 
-/* A quote of a platform that the simulator knows, and up to date. */
-static struct blob *
-quote_of_platform(void)
-{
-	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 0));
-	struct pki_pck certs[SIM_CERTS_MAX];
-	struct forge f;
-
-	forge_init(&f, (struct pki *)(uintptr_t)sim_pki(house.sim), TEE_SGX);
-	f.qe[258] = 255;
-	must(sim_certs(house.sim, &p, 0, certs) > 0);
-	f.q.pck = certs[0];
-	return kit_quote(sim_pki(house.sim), &f.q);
-}
-
 /* As a caller would have it from this larder. */
 static json_t *
 collateral_of(const char *quote)
@@ -110,7 +94,7 @@ house_open(const char *standing)
 	o.members = b.p;
 	house_start(&house, &o);
 	buf_free(&b);
-	quote = quote_of_platform();
+	quote = house_quote(&house);
 	buf_base64(&text, blob_span(quote));
 	evidence = span_dup(buf_view(&text));
 	collateral = collateral_of(evidence);

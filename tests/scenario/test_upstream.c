@@ -536,22 +536,11 @@ END_TEST
 
 #define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-static TCase *
-tcase(Suite *s, const char *name, void (*up_)(void))
-{
-	TCase *t = tcase_create(name);
-
-	tcase_add_checked_fixture(t, up_, fk_teardown);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	return t;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("upstream");
-	TCase *t = tcase(s, "one", fk_setup);
+	TCase *t = fk_tcase(s, "one", fk_setup);
 	SRunner *r;
 	int failed;
 
@@ -582,15 +571,15 @@ main(void)
 	tcase_add_test(t, test_draining_answers_those_who_wait);
 	tcase_add_test(t, test_status_says_who_is_down_since_when_and_why);
 	tcase_add_test(t, test_metrics_count_by_origin_and_status);
-	t = tcase(s, "mirrors", setup_mirror);
+	t = fk_tcase(s, "mirrors", setup_mirror);
 	tcase_add_loop_test(t, test_a_lying_mirror_is_passed_over, 0, N(lies));
 	tcase_add_test(t, test_a_dead_mirror_is_passed_over_and_then_not_asked);
-	t = tcase(s, "offline", setup_offline);
+	t = fk_tcase(s, "offline", setup_offline);
 	tcase_add_test(t, test_offline_asks_nobody);
 	tcase_add_test(t, test_reload_changes_the_mode_and_forgets_refusals);
-	t = tcase(s, "key", setup_key);
+	t = fk_tcase(s, "key", setup_key);
 	tcase_add_test(t, test_a_refused_api_key_is_told);
-	t = tcase(s, "right key", setup_right_key);
+	t = fk_tcase(s, "right key", setup_right_key);
 	tcase_add_test(t, test_no_secret_reaches_the_log_or_the_status);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -7,7 +7,6 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 #include "server/jwt.h"
-#include "tests/kit/forge.h"
 #include "tests/kit/house.h"
 #include "tests/kit/jwtkit.h"
 #include "tests/kit/snp_made.h"
@@ -51,21 +50,6 @@ spill(const char *name, struct span s)
 
 	must(f != NULL && fwrite(s.p, 1, s.len, f) == s.len);
 	must(fclose(f) == 0);
-}
-
-/* A quote of a platform that the simulator knows, and up to date. */
-static struct blob *
-quote_of_platform(void)
-{
-	struct sim_platform p = sim_platform(SIM_NUMBER(SIM_DIRECT, 0));
-	struct pki_pck certs[SIM_CERTS_MAX];
-	struct forge f;
-
-	forge_init(&f, (struct pki *)(uintptr_t)sim_pki(house.sim), TEE_SGX);
-	f.qe[258] = 255;
-	must(sim_certs(house.sim, &p, 0, certs) > 0);
-	f.q.pck = certs[0];
-	return kit_quote(sim_pki(house.sim), &f.q);
 }
 
 /* larder verify FILE with these options: its verdict, NULL with status 2. */
@@ -121,7 +105,7 @@ here(const char *option)
 
 START_TEST(test_quote_with_collateral_from_a_larder)
 {
-	struct blob *quote = quote_of_platform(), *twin;
+	struct blob *quote = house_quote(&house), *twin;
 	struct blob *root = pki_chain_pem(sim_pki(house.sim), PKI_ROOT);
 
 	spill("root.pem", blob_span(root));
@@ -246,7 +230,7 @@ token_of(const struct blob *quote, const char *query)
 
 START_TEST(test_token_says_what_the_verdict_says)
 {
-	struct blob *quote = quote_of_platform();
+	struct blob *quote = house_quote(&house);
 	struct blob *token = token_of(quote,
 			"?nonce=000102030405060708090a0b0c0d0e0f"),
 		    *twin;
@@ -311,7 +295,7 @@ static const struct {
 
 START_TEST(test_what_would_be_passed_over_is_refused)
 {
-	struct blob *quote = quote_of_platform();
+	struct blob *quote = house_quote(&house);
 	char target[100];
 	struct edge_reply r;
 	size_t i;
@@ -348,7 +332,7 @@ static const struct {
 
 START_TEST(test_the_form_that_is_wanted_more)
 {
-	struct blob *quote = quote_of_platform();
+	struct blob *quote = house_quote(&house);
 	struct edge_reply r;
 	char line[100];
 	size_t i;
@@ -369,7 +353,7 @@ END_TEST
 /* A rejection is signed, too; and the longest nonce comes back. */
 START_TEST(test_rejection_is_signed)
 {
-	struct blob *quote = quote_of_platform(), *token;
+	struct blob *quote = house_quote(&house), *token;
 	struct blob *twin = flipped(blob_span(quote), 200, 3);
 	char query[160] = "?nonce=";
 	json_t *c, *set = NULL;
@@ -443,7 +427,7 @@ holds_now(const struct blob *token)
  * and a client that fetched the set before can check what the new key signs. */
 START_TEST(test_rotation_under_virtual_time)
 {
-	struct blob *quote = quote_of_platform(), *old, *new;
+	struct blob *quote = house_quote(&house), *old, *new;
 	char kid[JWT_KID_LEN + 1];
 	json_t *before;
 

@@ -41,18 +41,6 @@ start(const char *limits)
 	edge_start(&edge, NULL, limits);
 }
 
-/* The next answer on a connection. */
-static void
-expect(int fd, int status, const char *body)
-{
-	struct edge_reply r;
-
-	edge_read(fd, &r, false);
-	ck_assert_int_eq(r.status, status);
-	ck_assert_str_eq(r.body, body);
-	edge_reply_free(&r);
-}
-
 static void
 expect_end(int fd)
 {
@@ -67,19 +55,8 @@ open_served(void)
 	int fd = edge_open(edge.port);
 
 	edge_send(fd, GET1 "\r\n");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
 	return fd;
-}
-
-/* Close with a reset. */
-static void
-reset(int fd)
-{
-	struct linger l = { 1, 0 };
-
-	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)),
-	    0);
-	close(fd);
 }
 
 /* --- the client ends ------------------------------------------------------ */
@@ -93,9 +70,9 @@ START_TEST(test_requests_before_a_half_close_are_answered)
 	edge_send(fd, GET1 "\r\nPOST /body HTTP/1.1\r\n" HOST
 			   "Content-Length: 3\r\n\r\nabc" GET1 "\r\n");
 	shutdown(fd, SHUT_WR);
-	expect(fd, 200, "text\n");
-	expect(fd, 200, "abc");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "abc");
+	edge_expect(fd, 200, "text\n");
 	expect_end(fd);
 	edge_connections_wait(&edge, 0);
 }
@@ -127,7 +104,7 @@ START_TEST(test_a_half_closed_client_is_still_waited_for)
 	shutdown(fd, SHUT_WR);
 	edge_park_wait(1);
 	edge_release();
-	expect(fd, 200, "released\n");
+	edge_expect(fd, 200, "released\n");
 	expect_end(fd);
 }
 END_TEST
@@ -141,7 +118,7 @@ START_TEST(test_a_client_may_leave_while_its_request_waits)
 		fd = edge_open(edge.port);
 		edge_send(fd, PARK);
 		edge_park_wait((size_t)i + 1);
-		reset(fd);
+		edge_reset(fd);
 	}
 	/* The connections are gone, the requests are not. */
 	edge_connections_wait(&edge, 0);
@@ -160,7 +137,7 @@ START_TEST(test_requests_without_a_client_outlive_the_drain)
 	fd = edge_open(edge.port);
 	edge_send(fd, PARK);
 	edge_park_wait(1);
-	reset(fd);
+	edge_reset(fd);
 	edge_connections_wait(&edge, 0);
 	server_drain(edge.server);
 	ck_assert_uint_eq(edge_parked(), 1);
@@ -178,7 +155,7 @@ START_TEST(test_a_client_may_leave_in_the_middle_of_an_answer)
 		fd = edge_open(edge.port);
 		edge_send(fd, "GET /many HTTP/1.1\r\n" HOST "\r\n");
 		ck_assert_int_gt(recv(fd, part, sizeof(part), 0), 0);
-		reset(fd);
+		edge_reset(fd);
 	}
 	edge_connections_wait(&edge, 0);
 	fd = edge_open(edge.port);
@@ -229,7 +206,7 @@ START_TEST(test_dripping_headers_end_with_408)
 	while (poll(&p, 1, 10) == 0 && n++ < 1000)
 		(void)!send(p.fd, "a", 1, MSG_NOSIGNAL);
 	ck_assert_int_lt(n, 1000);
-	expect(p.fd, 408, "Request timeout.");
+	edge_expect(p.fd, 408, "Request timeout.");
 	expect_end(p.fd);
 }
 END_TEST
@@ -242,8 +219,8 @@ START_TEST(test_slow_headers_of_a_second_request_end_with_408)
 	start(QUICK_HEADERS);
 	fd = edge_open(edge.port);
 	edge_send(fd, GET1 "\r\n" GET1);
-	expect(fd, 200, "text\n");
-	expect(fd, 408, "Request timeout.");
+	edge_expect(fd, 200, "text\n");
+	edge_expect(fd, 408, "Request timeout.");
 	expect_end(fd);
 }
 END_TEST
@@ -273,7 +250,7 @@ START_TEST(test_a_slow_body_ends_with_408)
 	fd = edge_open(edge.port);
 	edge_send(fd,
 	    "POST /body HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nabc");
-	expect(fd, 408, "Request timeout.");
+	edge_expect(fd, 408, "Request timeout.");
 	expect_end(fd);
 	ck_assert_uint_eq(metric_get(M_TIMEOUT_REQUEST), 1);
 }
@@ -293,7 +270,7 @@ START_TEST(test_a_waiting_request_has_no_deadline_of_ours)
 	expect_end(edge_open(edge.port));
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
 	edge_release();
-	expect(p.fd, 200, "released\n");
+	edge_expect(p.fd, 200, "released\n");
 	expect_end(p.fd);
 }
 END_TEST
@@ -313,7 +290,7 @@ START_TEST(test_a_slow_reader_gets_all_and_holds_up_no_one)
 	ck_assert_uint_eq(r.len, EDGE_MANY_LEN);
 	ck_assert_uint_eq(strspn(r.body, "m"), EDGE_MANY_LEN);
 	edge_reply_free(&r);
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
 	close(fd);
 }
 END_TEST
@@ -354,7 +331,7 @@ START_TEST(test_over_the_cap_there_is_an_empty_503)
 	ck_assert_uint_eq(metric_get(M_SHED_CONNECTIONS), 2);
 	/* Those that are in stay in, and make room when they go. */
 	edge_send(a, GET1 "\r\n");
-	expect(a, 200, "text\n");
+	edge_expect(a, 200, "text\n");
 	close(a);
 	edge_connections_wait(&edge, 1);
 	a = open_served();
@@ -380,7 +357,7 @@ START_TEST(test_far_over_the_cap_connections_are_closed)
 	for (i = 0; i < 8; i++)
 		expect_shed(fd[i]);
 	edge_send(fd[8], GET1 "\r\n");
-	expect(fd[8], 200, "text\n");
+	edge_expect(fd[8], 200, "text\n");
 	close(fd[8]);
 	edge_connections_wait(&edge, 0);
 	close(open_served());
@@ -402,7 +379,7 @@ START_TEST(test_one_connection_serves_many_requests)
 		edge_reply_free(&r);
 		edge_send(fd, "POST /body HTTP/1.1\r\n" HOST
 			      "Content-Length: 4\r\n\r\nbody");
-		expect(fd, 200, "body");
+		edge_expect(fd, 200, "body");
 	}
 	close(fd);
 	ck_assert_uint_eq(metric_get(M_HTTP_REQUESTS), 2000);
@@ -459,7 +436,7 @@ START_TEST(test_drain_finishes_what_is_in_flight)
 	edge_reply_free(&r);
 	half = open_served();
 	edge_send(half, GET1 "\r\n" GET1);
-	expect(half, 200, "text\n"); /* the next head has begun */
+	edge_expect(half, 200, "text\n"); /* the next head has begun */
 	ck_assert_int_eq(pthread_create(&t, NULL, drain_run, edge.server), 0);
 	expect_end(idle);
 	drain_wait(port);
@@ -470,7 +447,7 @@ START_TEST(test_drain_finishes_what_is_in_flight)
 	edge_reply_free(&r);
 	expect_end(body);
 	edge_send(half, "\r\n");
-	expect(half, 200, "text\n");
+	edge_expect(half, 200, "text\n");
 	expect_end(half);
 	edge_release();
 	edge_read(park, &r, false);
@@ -513,7 +490,7 @@ START_TEST(test_drain_serves_those_who_have_just_come)
 	(void)poll(NULL, 0, 1);
 	edge_go_on();
 	for (i = 0; i < N(fd); i++) {
-		expect(fd[i], 200, "text\n");
+		edge_expect(fd[i], 200, "text\n");
 		expect_end(fd[i]);
 	}
 	for (i = 0; i < n_stall; i++)

@@ -405,17 +405,6 @@ END_TEST
 /* --- one after the other ----------------------------------------------- */
 
 /* Answers on one connection: this status, and this body. */
-static void
-expect(int fd, int status, const char *body)
-{
-	struct edge_reply r;
-
-	edge_read(fd, &r, false);
-	ck_assert_int_eq(r.status, status);
-	ck_assert_str_eq(r.body, body);
-	edge_reply_free(&r);
-}
-
 START_TEST(test_pipelined_requests_are_answered_in_order)
 {
 	int fd = edge_open(edge.port);
@@ -429,12 +418,12 @@ START_TEST(test_pipelined_requests_are_answered_in_order)
 		 "POST /body HTTP/1.1\r\n" HOST
 		 "Content-Length: 1\r\n\r\nx" GET1 "Connection: close\r\n\r\n"
 		 "GET /deep/2 HTTP/1.1\r\n" HOST "\r\n");
-	expect(fd, 200, "text\n");
-	expect(fd, 200, "abc");
-	expect(fd, 200, "deep\n");
-	expect(fd, 404, "No such path.");
-	expect(fd, 200, "x");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "abc");
+	edge_expect(fd, 200, "deep\n");
+	edge_expect(fd, 404, "No such path.");
+	edge_expect(fd, 200, "x");
+	edge_expect(fd, 200, "text\n");
 	ck_assert(edge_closed(fd)); /* and nothing behind the close */
 	close(fd);
 }
@@ -446,7 +435,7 @@ START_TEST(test_a_bad_request_behind_a_good_one_is_refused)
 	int fd = edge_open(edge.port);
 
 	edge_send(fd, GET1 "\r\n" GET1 "X-Test : v\r\n\r\n" GET1 "\r\n");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
 	edge_read(fd, &r, false);
 	ck_assert_int_eq(r.status, 400);
 	edge_reply_free(&r);
@@ -468,16 +457,16 @@ START_TEST(test_a_body_is_not_taken_for_a_request)
 	    "\r\n",
 	    sizeof(inner) - 1, inner, sizeof(inner) - 1, inner);
 	edge_send(fd, text);
-	expect(fd, 200, "text\n");
-	expect(fd, 200, inner);
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
+	edge_expect(fd, 200, inner);
+	edge_expect(fd, 200, "text\n");
 	/* The tampered twin: a length that is short by four bytes. */
 	snprintf(text, sizeof(text),
 	    "POST /body HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n%s",
 	    sizeof(inner) - 5, inner);
 	edge_send(fd, text);
-	expect(fd, 200, "GET /deep/x HTTP/1.1\r\nHost: h");
-	expect(fd, 400, "Invalid request parameters.");
+	edge_expect(fd, 200, "GET /deep/x HTTP/1.1\r\nHost: h");
+	edge_expect(fd, 400, "Invalid request parameters.");
 	ck_assert(edge_closed(fd));
 	close(fd);
 }
@@ -507,9 +496,9 @@ START_TEST(test_a_body_finds_room_behind_any_head)
 	ck_assert_uint_eq(at + n, ends);
 	edge_send(fd, text);
 	for (i = 0; i < n_gets; i++)
-		expect(fd, 200, "text\n");
+		edge_expect(fd, 200, "text\n");
 	edge_send_n(fd, body, 10000);
-	expect(fd, 200, body);
+	edge_expect(fd, 200, body);
 	close(fd);
 }
 END_TEST
@@ -527,8 +516,8 @@ START_TEST(test_a_request_may_be_cut_anywhere)
 	for (cut = 1; cut < n; cut++) {
 		edge_send_n(fd, text, cut);
 		edge_send_n(fd, text + cut, n - cut);
-		expect(fd, 200, "abcd");
-		expect(fd, 200, "deep\n");
+		edge_expect(fd, 200, "abcd");
+		edge_expect(fd, 200, "deep\n");
 	}
 	close(fd);
 }

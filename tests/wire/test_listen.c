@@ -36,18 +36,6 @@ start(const char *limits)
 	edge_start(&edge, NULL, limits);
 }
 
-/* The next answer on a connection. */
-static void
-expect(int fd, int status, const char *body)
-{
-	struct edge_reply r;
-
-	edge_read(fd, &r, false);
-	ck_assert_int_eq(r.status, status);
-	ck_assert_str_eq(r.body, body);
-	edge_reply_free(&r);
-}
-
 /* A connection that has had an answer. */
 static int
 open_served(void)
@@ -55,7 +43,7 @@ open_served(void)
 	int fd = edge_open(edge.port);
 
 	edge_send(fd, GET1 "\r\n");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
 	return fd;
 }
 
@@ -245,14 +233,14 @@ START_TEST(test_a_reload_adds_and_closes_listeners)
 	ck_assert_int_eq(server_port(edge.server, 0), edge.port);
 	un = edge_open_unix(path);
 	edge_send(un, GET1 "\r\n");
-	expect(un, 200, "text\n");
+	edge_expect(un, 200, "text\n");
 	ck_assert_int_eq(reload(NULL, ""), ERR_OK);
 	ck_assert_int_eq(lstat(path, &st), -1);
 	/* Open connections go on, the closed listener's too. */
 	edge_send(un, GET1 "\r\n");
-	expect(un, 200, "text\n");
+	edge_expect(un, 200, "text\n");
 	edge_send(tcp, GET1 "\r\n");
-	expect(tcp, 200, "text\n");
+	edge_expect(tcp, 200, "text\n");
 	close(un);
 	close(tcp);
 	edge_connections_wait(&edge, 0);
@@ -269,7 +257,7 @@ START_TEST(test_a_reload_that_cannot_be_is_refused_whole)
 	ck_assert_int_ne(reload(listen_at(path, "ops"), "\"connections\":1"),
 	    ERR_OK);
 	edge_send(fd, GET1 "\r\n");
-	expect(fd, 200, "text\n");
+	edge_expect(fd, 200, "text\n");
 	close(open_served());
 	close(fd);
 }

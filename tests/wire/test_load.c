@@ -43,16 +43,6 @@ status_of(int fd)
 	return status;
 }
 
-static void
-reset(int fd)
-{
-	struct linger l = { 1, 0 };
-
-	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)),
-	    0);
-	close(fd);
-}
-
 /* Descriptors this process has open. */
 static int
 fds_open(void)
@@ -120,7 +110,7 @@ crowd_go(int fd[KINDS][EACH])
 		ck_assert_int_eq(status_of(fd[KEPT][i]), 200);
 		ck_assert_int_eq(status_of(fd[GARBAGE][i]), 400);
 		ck_assert_int_eq(status_of(fd[OVERSIZE][i]), 413);
-		reset(fd[RESET][i]);
+		edge_reset(fd[RESET][i]);
 	}
 	for (i = 0; i < EACH; i++) {
 		ck_assert(edge_closed(fd[SILENT][i]));
@@ -183,7 +173,7 @@ START_TEST(test_a_crowd_at_the_cap_is_shed)
 		ck_assert_int_eq(status_of(out[i]), i % 2 == 0 ? 400 : 503);
 		edge_send(in[i], GET1 "\r\n");
 		ck_assert_int_eq(status_of(in[i]), 200);
-		reset(out[i]);
+		edge_reset(out[i]);
 	}
 	ck_assert_uint_eq(metric_get(M_SHED_CONNECTIONS), 9);
 	for (i = 0; i < 10; i++)
@@ -283,7 +273,7 @@ START_TEST(test_a_client_may_leave_while_its_token_is_hashed)
 		edge_send(fd[i], text);
 	}
 	for (i = 0; i < 4; i++)
-		reset(fd[i]);
+		edge_reset(fd[i]);
 	edge_connections_wait(&edge, 0);
 }
 END_TEST
