@@ -256,7 +256,8 @@ START_TEST(test_size_is_bounded)
 	struct quoteinfo q;
 	unsigned char *big = xcalloc(1, QUOTE_LEN_MAX + 1);
 
-	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_LEN_MAX + 1), &q, NULL),
+	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_LEN_MAX + 1), &q,
+			     NULL),
 	    ERR_TOO_BIG);
 	ck_assert_int_eq(quoteinfo_read(span_of(big, QUOTE_LEN_MAX), &q, NULL),
 	    ERR_FORMAT);
