@@ -229,8 +229,9 @@ upstream_new(struct config *config, struct storage *storage,
 	up->flights.idle = upstream_idle;
 	up->flights.idle_arg = up;
 	up->plan = plan_new(up);
-	up->webhook = webhook_new(up->loop, up->transport);
-	webhook_url(up->webhook, config->baseline.webhook_url);
+	up->webhook = webhook_new(up->loop, up->transport, WEBHOOK_PAUSE_MS);
+	webhook_url(up->webhook, config->baseline.webhook_url,
+	    config->upstream.timeout_ms);
 	hosts_on_recovery(up->hosts, plan_recovered, up->plan);
 	loop_start(up->loop);
 	drain_wait(up, start_run);
@@ -549,7 +550,8 @@ reload_run(struct msg *m)
 	c->config = NULL;
 	up->transport->ops->configure(up->transport, up->config);
 	hosts_configure(up->hosts, up->config);
-	webhook_url(up->webhook, up->config->baseline.webhook_url);
+	webhook_url(up->webhook, up->config->baseline.webhook_url,
+	    up->config->upstream.timeout_ms);
 	up->flights.max_waiters = (size_t)up->config->upstream.max_waiters;
 	/* Other mirrors may have what the old ones had not. */
 	negative_free(up->negative);

@@ -20,6 +20,7 @@ struct webhook {
 	struct transport *transport;
 	struct timer *pause;
 	char *url;
+	long timeout_ms, pause_ms;
 	TAILQ_HEAD(, event_item) items;
 	size_t n;
 	struct exchange *going; /* for the first item */
@@ -57,7 +58,7 @@ reply_cb(void *arg, const struct reply *r)
 	must(i != NULL);
 	if (!sent && ++i->tries < WEBHOOK_TRIES) {
 		w->paused = true;
-		timer_set(w->pause, WEBHOOK_PAUSE_MS << (i->tries - 1));
+		timer_set(w->pause, w->pause_ms << (i->tries - 1));
 		return;
 	}
 	metric_inc(sent ? M_WEBHOOK_SENT : M_WEBHOOK_FAILED);
@@ -80,7 +81,8 @@ webhook_next(struct webhook *w)
 	q.origin = origin_of(w->url);
 	q.body = blob_ref(i->json);
 	request_header(&q, "Content-Type", "application/json");
-	w->going = w->transport->ops->start(w->transport, &q, 0, reply_cb, w);
+	w->going = w->transport->ops->start(w->transport, &q, w->timeout_ms,
+	    reply_cb, w);
 	request_fini(&q);
 }
 
@@ -115,20 +117,22 @@ webhook_clear(struct webhook *w)
 }
 
 void
-webhook_url(struct webhook *w, const char *url)
+webhook_url(struct webhook *w, const char *url, long timeout_ms)
 {
 	if (url == NULL)
 		webhook_clear(w);
+	w->timeout_ms = timeout_ms;
 	free(w->url);
 	w->url = url == NULL ? NULL : xstrdup(url);
 }
 
 struct webhook *
-webhook_new(struct loop *loop, struct transport *transport)
+webhook_new(struct loop *loop, struct transport *transport, long pause_ms)
 {
 	struct webhook *w = xcalloc(1, sizeof(*w));
 
 	w->transport = transport;
+	w->pause_ms = pause_ms;
 	w->pause = timer_new(loop, pause_cb, w);
 	TAILQ_INIT(&w->items);
 	return w;

@@ -17,11 +17,13 @@ struct webhook;
 #define WEBHOOK_TRIES    5
 #define WEBHOOK_PAUSE_MS 10000
 
-struct webhook *webhook_new(struct loop *, struct transport *);
+/* pause_ms: WEBHOOK_PAUSE_MS, but in tests. */
+struct webhook *webhook_new(struct loop *, struct transport *, long pause_ms);
 /* Cancels what is going on; nothing is called any more. */
 void webhook_free(struct webhook *);
-/* Where to; NULL: nowhere, and what waits is dropped. */
-void webhook_url(struct webhook *, const char *url);
+/* Where to, and how long the answer may take; NULL: nowhere, and what waits is
+ * dropped. */
+void webhook_url(struct webhook *, const char *url, long timeout_ms);
 void webhook_post(struct webhook *, struct blob *json);
 
 #endif

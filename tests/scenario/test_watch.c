@@ -1,112 +1,24 @@
 /*
  * What is new upstream is told before it is served: in the log, by a counter,
- * and to a webhook, which is a small server of this test's own.
+ * and to a webhook.  How that is POSTed: test_webhook.c.
  */
 #include "config/base/clock.h"
 #include "config/base/must.h"
 #include "tests/kit/baseline.h"
+#include "tests/kit/hook.h"
 
-#include <arpa/inet.h>
 #include <check.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define FMSPC "00606A000000"
 #define S4    "/sgx/certification/v4/"
 
 static struct house h;
 
-/* --- the webhook's other end ------------------------------------------ */
+static struct hook *hook;
 
-static struct {
-	int fd, port;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t came;
-	json_t *events[64];
-	size_t n;
-	int refuse; /* answer the first so many with 500 */
-} hook;
-
-/* One request: its body, as far as it is JSON. */
-static void
-hook_serve(int fd)
-{
-	char buf[16384];
-	size_t len = 0;
-	ssize_t n;
-	char *body = NULL, *at;
-	size_t want = 0;
-	bool bad;
-
-	while (len < sizeof(buf) - 1 &&
-	       (n = recv(fd, buf + len, sizeof(buf) - 1 - len, 0)) > 0) {
-		len += (size_t)n;
-		buf[len] = '\0';
-		if (body == NULL && (body = strstr(buf, "\r\n\r\n")) != NULL) {
-			body += 4;
-			at = strcasestr(buf, "content-length:");
-			must(at != NULL);
-			want = (size_t)strtoul(at + 15, NULL, 10);
-		}
-		if (body != NULL && len - (size_t)(body - buf) >= want)
-			break;
-	}
-	pthread_mutex_lock(&hook.lock);
-	bad = hook.refuse > 0;
-	hook.refuse -= bad;
-	if (!bad && body != NULL && hook.n < 64)
-		hook.events[hook.n++] = json_loads(body, 0, NULL);
-	pthread_cond_broadcast(&hook.came);
-	pthread_mutex_unlock(&hook.lock);
-	edge_send(fd, bad ? "HTTP/1.1 500 No\r\nContent-Length: 0\r\n"
-			    "Connection: close\r\n\r\n"
-			  : "HTTP/1.1 204 Yes\r\nConnection: close\r\n\r\n");
-	close(fd);
-}
-
-static void *
-hook_thread(void *arg)
-{
-	int fd;
-
-	(void)arg;
-	while ((fd = accept(hook.fd, NULL, NULL)) != -1)
-		hook_serve(fd);
-	return NULL;
-}
-
-static void
-hook_start(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-
-	must(pthread_mutex_init(&hook.lock, NULL) == 0);
-	must(pthread_cond_init(&hook.came, NULL) == 0);
-	hook.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(bind(hook.fd, (struct sockaddr *)&a, sizeof(a)) == 0);
-	must(listen(hook.fd, 16) == 0);
-	must(getsockname(hook.fd, (struct sockaddr *)&a, &len) == 0);
-	hook.port = ntohs(a.sin_port);
-	must(pthread_create(&hook.thread, NULL, hook_thread, NULL) == 0);
-}
-
-static void
-hook_stop(void)
-{
-	size_t i;
-
-	shutdown(hook.fd, SHUT_RDWR);
-	must(pthread_join(hook.thread, NULL) == 0);
-	close(hook.fd);
-	for (i = 0; i < hook.n; i++)
-		json_decref(hook.events[i]);
-}
+/* --- what came ---------------------------------------------------------- */
 
 static bool
 is(const json_t *o, const char *member, const char *text)
@@ -120,27 +32,17 @@ is(const json_t *o, const char *member, const char *text)
 static json_t *
 event(const char *what, const char *tee, const char *fmspc)
 {
-	struct timespec until;
-	json_t *found = NULL;
+	json_t *o;
 	size_t i;
-	int rc = 0;
 
-	must(clock_gettime(CLOCK_REALTIME, &until) == 0);
-	until.tv_sec += PATIENCE_MS / 1000;
-	pthread_mutex_lock(&hook.lock);
-	while (found == NULL && rc == 0) {
-		for (i = 0; i < hook.n; i++)
-			if (is(hook.events[i], "event", what) &&
-			    is(hook.events[i], "tee", tee) &&
-			    is(hook.events[i], "fmspc", fmspc))
-				found = hook.events[i];
-		if (found == NULL)
-			rc = pthread_cond_timedwait(&hook.came, &hook.lock,
-			    &until);
+	for (i = 0; hook_more(hook, i); i++) {
+		o = hook_post(hook, i)->event;
+		if (is(o, "event", what) && is(o, "tee", tee) &&
+		    is(o, "fmspc", fmspc))
+			return o;
 	}
-	pthread_mutex_unlock(&hook.lock);
-	ck_assert_msg(found != NULL, "no event %s %s", what, tee);
-	return found;
+	ck_abort_msg("no event %s %s", what, tee);
+	return NULL;
 }
 
 /* --- tests ------------------------------------------------------------ */
@@ -152,10 +54,10 @@ begin(void)
 	struct house_opts o = { 0 };
 	char members[120];
 
-	hook_start();
+	hook = hook_start("127.0.0.1", NULL, NULL);
 	snprintf(members, sizeof(members),
 	    "\"baseline\":{\"webhook_url\":\"http://127.0.0.1:%d/news\"}",
-	    hook.port);
+	    hook_port(hook));
 	o.members = members;
 	house_start(&h, &o);
 	expect_set(&h, TEE_SGX, FMSPC, 17);
@@ -167,7 +69,7 @@ static void
 end(void)
 {
 	house_stop(&h);
-	hook_stop();
+	hook_stop(hook);
 }
 
 static json_int_t
@@ -229,14 +131,14 @@ END_TEST
 static size_t
 told(const char *what, json_int_t number)
 {
+	const json_t *o;
 	size_t i, n = 0;
 
-	pthread_mutex_lock(&hook.lock);
-	for (i = 0; i < hook.n; i++)
-		n += is(hook.events[i], "event", what) &&
-		     is(hook.events[i], "tee", "sgx") &&
-		     (number == 0 || num(hook.events[i], "number") == number);
-	pthread_mutex_unlock(&hook.lock);
+	for (i = 0; i < hook_count(hook); i++) {
+		o = hook_post(hook, i)->event;
+		n += is(o, "event", what) && is(o, "tee", "sgx") &&
+		     (number == 0 || num(o, "number") == number);
+	}
 	return n;
 }
 
