@@ -18,7 +18,7 @@ struct judges {
 };
 
 /* Jobs run before the first of them is sent home. */
-#define AT_ONCE 4
+#define AT_ONCE 8
 
 /* The next jobs, a chain; NULL: none will come any more. */
 static struct judge_job *

@@ -36,13 +36,9 @@ hex_upper(struct span in, char *out)
 void
 buf_hex(struct buf *b, struct span in)
 {
-	char two[3];
-	size_t i;
-
-	for (i = 0; i < in.len; i++) {
-		hex_lower(span_of(in.p + i, 1), two);
-		buf_add(b, two, 2);
-	}
+	buf_reserve(b, 2 * in.len + 1);
+	hex_lower(in, b->p + b->len);
+	b->len += 2 * in.len;
 }
 
 /* 0..15, or -1. */

@@ -3,6 +3,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,10 @@ siphash13(const uint64_t key[2], struct span in)
 	uint64_t last = (uint64_t)in.len << 56, m;
 	size_t i;
 
-	while (span_u64le(&in, &m) == ERR_OK)
-		sip_word(v, m);
+	for (; in.len >= 8; in.p += 8, in.len -= 8) {
+		memcpy(&m, in.p, 8);
+		sip_word(v, le64toh(m));
+	}
 	for (i = 0; i < in.len; i++)
 		last |= (uint64_t)in.p[i] << (8 * i);
 	sip_word(v, last);

@@ -24,18 +24,30 @@ quoted(struct buf *out, const char *s)
 	buf_add(out, "\"", 1);
 }
 
-/* The comma and the name; names are literals that need no escape. */
+/*
+ * The comma and the name; names are literals that need no escape.  A verdict
+ * has three hundred: room is made once for each.
+ */
 static void
 lead(struct jwrite *w, const char *name)
 {
+	size_t n = name == NULL ? 0 : strlen(name);
+	char *p;
+
+	buf_reserve(w->out, n + 4);
+	p = w->out->p + w->out->len;
 	if (w->more)
-		buf_add(w->out, ",", 1);
+		*p++ = ',';
 	w->more = true;
-	if (name == NULL)
-		return;
-	buf_add(w->out, "\"", 1);
-	buf_add(w->out, name, strlen(name));
-	buf_add(w->out, "\":", 2);
+	if (name != NULL) {
+		*p++ = '"';
+		memcpy(p, name, n);
+		p += n;
+		*p++ = '"';
+		*p++ = ':';
+	}
+	*p = '\0';
+	w->out->len = (size_t)(p - w->out->p);
 }
 
 void
@@ -66,17 +78,10 @@ jw_text(struct jwrite *w, const char *name, const char *s)
 void
 jw_hex(struct jwrite *w, const char *name, const void *p, size_t n)
 {
-	const unsigned char *from = p;
-	char hex[2 * 64 + 1];
-	size_t part;
-
 	lead(w, name);
+	buf_reserve(w->out, 2 * n + 2);
 	buf_add(w->out, "\"", 1);
-	for (; n > 0; n -= part, from += part) {
-		part = n < 64 ? n : 64;
-		hex_lower(span_of(from, part), hex);
-		buf_add(w->out, hex, 2 * part);
-	}
+	buf_hex(w->out, span_of(p, n));
 	buf_add(w->out, "\"", 1);
 }
 
