@@ -293,7 +293,7 @@ dist:
 # --- what looks at the source -------------------------------------------
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
-SCRIPTS = $(shell git ls-files '*.sh') .ci/run
+SCRIPTS = $(shell git ls-files '*.sh' 'deploy/debian/p*') .ci/run
 
 .PHONY: lint
 lint:
