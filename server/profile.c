@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +44,39 @@ file_read(const char *path, struct buf *out, struct why *why)
 	return e;
 }
 
-/* What a request may have, unless false stands here; taken out of "o". */
-static enum err
-permission(json_t *o, const char *name, const char *path, bool *denied,
-    struct why *why)
-{
-	const json_t *v = json_object_get(o, name);
+/* Members that speak of the request.  Those that true sets may be requirements
+ * as well, and are when they are neither true nor false. */
+static const struct mark {
+	const char *name;
+	bool set; /* by this value */
+	size_t at;
+} marks[] = {
+	{ "at", false, offsetof(struct profile, no_at) },
+	{ "collateral", false, offsetof(struct profile, no_collateral) },
+	{ "nonce", true, offsetof(struct profile, nonce) },
+	{ "report_data", true, offsetof(struct profile, report_data) },
+	{ "runtime_data", true, offsetof(struct profile, runtime_data) },
+};
 
-	if (v == NULL)
-		return ERR_OK;
-	if (!json_is_boolean(v))
-		return why_set(why, ERR_CONFIG, "larder.json",
-		    "%s.%s: neither true nor false", path, name);
-	*denied = json_is_false(v);
-	json_object_del(o, name);
+/* They are taken out of "o". */
+static enum err
+marks_read(json_t *o, struct profile *p, const char *path, struct why *why)
+{
+	const struct mark *m;
+	const json_t *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		m = &marks[i];
+		v = json_object_get(o, m->name);
+		if (v == NULL || (m->set && !json_is_boolean(v)))
+			continue;
+		if (!json_is_boolean(v))
+			return why_set(why, ERR_CONFIG, "larder.json",
+			    "%s.%s: neither true nor false", path, m->name);
+		*(bool *)((char *)p + m->at) = json_is_true(v) == m->set;
+		json_object_del(o, m->name);
+	}
 	return ERR_OK;
 }
 
@@ -73,9 +93,7 @@ profile_parse(struct span text, const char *path, struct profile *p,
 		return why_set(why, ERR_CONFIG, "larder.json",
 		    "%s: line %d, column %d: %s", path, error.line,
 		    error.column, error.text);
-	e = permission(o, "at", path, &p->no_at, why);
-	if (e == ERR_OK)
-		e = permission(o, "collateral", path, &p->no_collateral, why);
+	e = marks_read(o, p, path, why);
 	if (e == ERR_OK && require_read(&p->require, o, path, why) != ERR_OK)
 		e = why->err = ERR_CONFIG;
 	json_decref(o);

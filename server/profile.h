@@ -3,7 +3,8 @@
  * folder verify.profiles, each what a request may carry as "requirements".
  * They stand on the defaults; a request can only add to them.  Beside those,
  * "at" and "collateral": false refuses a request that has such a member, which
- * would choose the time or the documents that it is judged by.
+ * would choose the time or the documents that it is judged by; and "nonce",
+ * "report_data", "runtime_data": true refuses one that has not.
  * Read at start and at a reload.  Private to server/.
  */
 #ifndef SERVER_PROFILE_H

@@ -142,6 +142,22 @@ check_profile(const struct question *a, bool at, bool collateral,
 	return ERR_OK;
 }
 
+/* And it may demand what only who asks can know. */
+static enum err
+check_demands(const struct question *a, struct why *why)
+{
+	static const char text[] = "the profile demands it";
+	const struct profile *p = a->profile;
+
+	if (p != NULL && p->nonce && a->require.nonce_len == 0)
+		return bad(why, "nonce", text);
+	if (p != NULL && p->report_data && !a->require.has_report_data)
+		return bad(why, "report_data", text);
+	if (p != NULL && p->runtime_data && !a->require.has_runtime)
+		return bad(why, "runtime_data", text);
+	return ERR_OK;
+}
+
 static const json_t *
 member(const json_t *o, const json_t *shared, const char *name)
 {
@@ -207,6 +223,8 @@ question_read(const struct verifier *v, const json_t *o, const json_t *shared,
 		e = read_evidence(evidence, out, why);
 	if (e == ERR_OK)
 		e = read_rest(o, shared, out, why);
+	if (e == ERR_OK)
+		e = check_demands(out, why);
 	return e;
 }
 
@@ -230,6 +248,8 @@ question_read_raw(const struct verifier *v, struct span evidence,
 		e = read_nonce(span_str(q->nonce), out, why);
 	if (e == ERR_OK && q->update != NULL)
 		e = param_update(q->update, &out->update, why);
+	if (e == ERR_OK)
+		e = check_demands(out, why);
 	return e;
 }
 

@@ -15,7 +15,8 @@
 struct profile {
 	char *name;
 	struct require require;
-	bool no_at, no_collateral; /* of the caller's */
+	bool no_at, no_collateral; /* a request must not have them */
+	bool nonce, report_data, runtime_data; /* and it must have these */
 };
 
 struct verifier {

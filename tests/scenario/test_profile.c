@@ -1,7 +1,8 @@
 /*
- * What a profile keeps to the server: the time of the verdict and the
- * collateral.  Every request that is refused has a twin that is not: without
- * the member, or under a profile that allows it.
+ * What a profile keeps to the server, the time of the verdict and the
+ * collateral, and what it leaves to the request but demands there.  Every
+ * request that is refused has a twin that is not: without the member or with
+ * it, or under another profile.
  */
 #include "config/base/enc.h"
 #include "config/base/must.h"
@@ -28,6 +29,9 @@ static const struct {
 	{ "both", "{\"at\":false,\"collateral\":false}" },
 	{ "open", "{\"at\":true,\"collateral\":true}" },
 	{ "plain", "{}" },
+	{ "fresh", "{\"nonce\":true}" },
+	{ "bound", "{\"report_data\":true}" },
+	{ "keyed", "{\"runtime_data\":true,\"nonce\":false}" },
 };
 #define N_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 
@@ -146,8 +150,12 @@ expect_reply(struct edge_reply *r, const char *what, const char *member)
 	} else {
 		ck_assert_msg(r->status == 400, "%s: %s", what, r->body);
 		expect_header(r, "Larder-Reason", "bad-parameter");
-		snprintf(wanted, sizeof(wanted), "%s: the profile forbids it",
-		    member);
+		snprintf(wanted, sizeof(wanted), "%s: the profile %s it",
+		    member,
+		    strcmp(member, "at") == 0 ||
+			    strcmp(member, "collateral") == 0
+			? "forbids"
+			: "demands");
 		ck_assert_msg(text != NULL && strstr(text, wanted) != NULL,
 		    "%s: %s", what, r->body);
 	}
@@ -265,6 +273,67 @@ START_TEST(test_it_holds_in_a_batch)
 }
 END_TEST
 
+/* The made quote's report data are zeros: so is a nonce that it meets. */
+#define NONCE "0000000000000000"
+
+static const struct {
+	const char *profile;
+	const char *name, *value; /* what the request states; NULL: nothing */
+	const char *refused;      /* for the want of it; NULL: a verdict */
+} demands[] = {
+	{ "fresh", NULL, NULL, "nonce" },
+	{ "fresh", "nonce", NONCE, NULL },
+	{ "fresh", "requirements", "{\"nonce\":\"" NONCE "\"}", NULL },
+	{ "fresh", "requirements", "{\"report_data\":\"00\"}", "nonce" },
+	{ "fresh", "runtime_data", "AAAA", "nonce" },
+	{ "bound", NULL, NULL, "report_data" },
+	{ "bound", "nonce", NONCE, "report_data" },
+	{ "bound", "requirements", "{\"report_data\":\"00\"}", NULL },
+	{ "keyed", NULL, NULL, "runtime_data" },
+	{ "keyed", "nonce", NONCE, "runtime_data" },
+	{ "plain", NULL, NULL, NULL },
+};
+
+START_TEST(test_what_a_profile_demands_of_the_request)
+{
+	json_t *q, *v;
+	size_t i;
+
+	house_open(NULL);
+	for (i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
+		q = question(demands[i].profile, false, false);
+		if (demands[i].name != NULL) {
+			v = json_loads(demands[i].value, 0, NULL);
+			json_object_set_new(q, demands[i].name,
+			    v != NULL ? v : json_string(demands[i].value));
+		}
+		expect("/v1/verify", q, demands[i].refused);
+	}
+	expect_raw("profile=fresh", "nonce");
+	expect_raw("profile=fresh&nonce=" NONCE, NULL);
+	expect_raw("profile=keyed&nonce=" NONCE, "runtime_data");
+	house_close();
+}
+END_TEST
+
+/* It is there, and the evidence has to meet it as ever. */
+START_TEST(test_what_is_demanded_is_looked_at)
+{
+	struct edge_reply r;
+	struct buf raw = BUF_INIT;
+
+	house_open("fresh");
+	must(base64_read(span_str(evidence), &raw) == ERR_OK);
+	r = house_send(&house, "POST", "/v1/verify?nonce=0000000000000001",
+	    NULL, buf_view(&raw));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_ptr_nonnull(strstr(r.body, "\"verdict\":\"rejected\""));
+	edge_reply_free(&r);
+	buf_free(&raw);
+	house_close();
+}
+END_TEST
+
 static const struct {
 	const char *text, *names;
 } broken[] = {
@@ -274,6 +343,9 @@ static const struct {
 	{ "{\"collateral\":{}}", "collateral: neither" },
 	{ "{\"at\":false,\"at\":true}", "duplicate" },
 	{ "{\"At\":false}", "At: unknown" },
+	{ "{\"nonce\":1}", "nonce" },
+	{ "{\"nonce\":\"00\"}", "nonce" },
+	{ "{\"runtime_data\":null}", "runtime_data" },
 	{ "[\"at\"]", "not an object" },
 	{ "{\"at\":false", "line 1" },
 };
@@ -316,6 +388,8 @@ main(void)
 	tcase_add_test(tc, test_it_holds_for_raw_evidence);
 	tcase_add_test(tc, test_it_holds_for_the_profile_that_stands);
 	tcase_add_test(tc, test_it_holds_in_a_batch);
+	tcase_add_test(tc, test_what_a_profile_demands_of_the_request);
+	tcase_add_test(tc, test_what_is_demanded_is_looked_at);
 	tcase_add_loop_test(tc, test_a_profile_that_says_something_else_is_none,
 	    0, (int)(sizeof(broken) / sizeof(broken[0])));
 	suite_add_tcase(s, tc);
