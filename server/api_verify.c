@@ -181,6 +181,25 @@ reply_one(struct call *c)
 		    buf_blob(&u->out.json));
 }
 
+/* Beside each verdict its token, in base64url and dots; null: none is given. */
+static void
+batch_tokens(const struct call *c, struct buf *body)
+{
+	const char *sep = ",\"tokens\":[";
+	const struct blob *token;
+	size_t i;
+
+	for (i = 0; i < c->n; i++, sep = ",") {
+		token = c->unit[i].e == ERR_OK ? c->unit[i].token : NULL;
+		buf_str(body, sep);
+		if (token == NULL)
+			buf_str(body, "null");
+		else
+			buf_printf(body, "\"%s\"", (const char *)token->data);
+	}
+	buf_str(body, "]");
+}
+
 static void
 reply_batch(struct call *c)
 {
@@ -197,7 +216,10 @@ reply_batch(struct call *c)
 		else
 			buf_span(&body, buf_view(&c->unit[i].out.json));
 	}
-	buf_str(&body, "]}");
+	buf_str(&body, "]");
+	if (c->jwt)
+		batch_tokens(c, &body);
+	buf_str(&body, "}");
 	reply_blob(c->req, 200, "application/json", NULL, buf_blob(&body));
 }
 
@@ -259,7 +281,7 @@ unit_judge(struct unit *u)
 	if (u->out.n_keys != 0)
 		return;
 	tally_verdict(c->tally, &u->out, clock_mono_us() - from);
-	if (c->jwt && !c->batch && c->keys != NULL)
+	if (c->jwt && c->keys != NULL)
 		sign(c, u);
 }
 

@@ -262,6 +262,64 @@ START_TEST(test_token_says_what_the_verdict_says)
 }
 END_TEST
 
+/* A quote with a nonce, and what is no evidence. */
+static json_t *
+batch_of(const struct blob *quote, const char *headers)
+{
+	struct buf b = BUF_INIT;
+	struct edge_reply r;
+	json_t *v;
+
+	buf_str(&b, "{\"items\":[{\"evidence\":\"");
+	buf_base64(&b, blob_span(quote));
+	buf_str(&b, "\",\"nonce\":\"000102030405060708090a0b0c0d0e0f\"},"
+		    "{\"evidence\":\"AAAA\"}]}");
+	r = house_send(&house, "POST", "/v1/verify/batch", headers,
+	    buf_view(&b));
+	ck_assert_msg(r.status == 200, "%d: %s", r.status, r.body);
+	expect_header(&r, "Content-Type", "application/json");
+	v = json_loadb(r.body, r.len, JSON_REJECT_DUPLICATES, NULL);
+	edge_reply_free(&r);
+	buf_free(&b);
+	return v;
+}
+
+START_TEST(test_a_batch_has_a_token_for_each_verdict)
+{
+	struct blob *quote = house_quote(&house), *token;
+	json_t *v = batch_of(quote, "Accept: application/jwt\r\n"), *c, *one;
+	json_t *set = set_now(), *tokens = json_object_get(v, "tokens");
+	size_t i;
+
+	ck_assert_uint_eq(json_array_size(tokens), 2);
+	for (i = 0; i < 2; i++) {
+		one = json_array_get(json_object_get(v, "verdicts"), i);
+		token = blob_from(
+		    span_str(json_string_value(json_array_get(tokens, i))));
+		ck_assert(jwt_jose_holds(set, token));
+		ck_assert(jwt_openssl_holds(set, token));
+		c = jwt_claims(token);
+		ck_assert_str_eq(word(c, "evidence"),
+		    i == 0 ? "valid" : "invalid");
+		ck_assert_str_eq(word(c, "verdict"), word(one, "verdict"));
+		ck_assert(json_equal(json_object_get(c, "reasons"),
+		    json_object_get(one, "reasons")));
+		ck_assert_str_eq(word(c, "eat_nonce"),
+		    i == 0 ? "000102030405060708090a0b0c0d0e0f" : "");
+		json_decref(c);
+		blob_unref(token);
+	}
+	json_decref(v);
+	/* Who has not asked for them gets none. */
+	v = batch_of(quote, "Accept: application/json\r\n");
+	ck_assert_ptr_null(json_object_get(v, "tokens"));
+	ck_assert_uint_eq(json_array_size(json_object_get(v, "verdicts")), 2);
+	json_decref(v);
+	json_decref(set);
+	blob_unref(quote);
+}
+END_TEST
+
 static const struct {
 	const char *target, *headers, *body; /* body NULL: the quote */
 	int status;
@@ -469,6 +527,7 @@ main(void)
 	    AMD_PRODUCT_N);
 	tcase_add_test(tc, test_reports_whose_key_cannot_be_had);
 	tcase_add_test(tc, test_token_says_what_the_verdict_says);
+	tcase_add_test(tc, test_a_batch_has_a_token_for_each_verdict);
 	tcase_add_test(tc, test_what_would_be_passed_over_is_refused);
 	tcase_add_test(tc, test_the_form_that_is_wanted_more);
 	tcase_add_test(tc, test_rejection_is_signed);
