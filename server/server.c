@@ -536,12 +536,15 @@ server_new(const struct route *const *lists, size_t n_lists,
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	pthread_condattr_t attr;
+	char *trail;
 
 	s->config = config_ref(config);
 	s->storage = storage;
 	s->upstream = upstream;
 	s->routes = routes_new(lists, n_lists);
-	s->trail = trail_new();
+	trail = storage == NULL ? NULL : trail_path(config->database);
+	s->trail = trail_new(trail);
+	free(trail);
 	must(pthread_mutex_init(&s->mu, NULL) == 0);
 	must(pthread_condattr_init(&attr) == 0);
 	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);

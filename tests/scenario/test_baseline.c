@@ -30,16 +30,23 @@ later(long days)
 	upstream_tick(h.upstream, NULL, NULL);
 }
 
+/* With QvE's identity, which is SGX's whatever it verifies. */
+static void
+expect_whole(enum tee tee, const char *fmspc, uint32_t number)
+{
+	expect_set(&h, tee, fmspc, number);
+	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), number);
+}
+
 /* Three FMSPCs, one of them with TDX too, and all identities. */
 static void
 begin(const struct house_opts *o)
 {
 	house_start(&h, o);
-	expect_set(&h, TEE_SGX, FMSPC, 17);
-	expect_set(&h, TEE_SGX, TDX, 17);
-	expect_set(&h, TEE_TDX, TDX, 17);
-	expect_set(&h, TEE_SGX, THIRD, 17);
-	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 17);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, TDX, 17);
+	expect_whole(TEE_TDX, TDX, 17);
+	expect_whole(TEE_SGX, THIRD, 17);
 }
 
 /* Whatever is held is asked for again. */
@@ -55,11 +62,10 @@ refresh(const char *key)
 static void
 expect_all(uint32_t number)
 {
-	expect_set(&h, TEE_SGX, FMSPC, number);
-	expect_set(&h, TEE_SGX, TDX, number);
-	expect_set(&h, TEE_TDX, TDX, number);
-	expect_set(&h, TEE_SGX, THIRD, number);
-	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), number);
+	expect_whole(TEE_SGX, FMSPC, number);
+	expect_whole(TEE_SGX, TDX, number);
+	expect_whole(TEE_TDX, TDX, number);
+	expect_whole(TEE_SGX, THIRD, number);
 }
 
 /* --- Intel promotes under us ------------------------------------------ */
@@ -79,12 +85,12 @@ START_TEST(test_standard_moves_when_all_of_it_is_held)
 	refresh("tcb/sgx/4/" FMSPC "/standard");
 	ck_assert(sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1,
 	    PATIENCE_MS));
-	expect_set(&h, TEE_SGX, FMSPC, 17);
-	expect_set(&h, TEE_SGX, THIRD, 17);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, THIRD, 17);
 	sim_fault_clear(h.sim);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
-	expect_set(&h, TEE_SGX, THIRD, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, THIRD, 18);
 	house_stop(&h);
 }
 END_TEST
@@ -100,8 +106,7 @@ START_TEST(test_a_client_in_the_middle_of_a_set_gets_the_rest_of_it)
 	baseline_settle(&h);
 	ck_assert_uint_eq(served_number(&h, S4 "qe/identity"), 17);
 	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 17);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
-	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
 	house_stop(&h);
 }
 END_TEST
@@ -132,10 +137,63 @@ START_TEST(test_an_fmspc_intel_does_not_have_does_not_hold_the_others)
 	sim_fault_add(h.sim, &none);
 	expect_change(&h, "pin", "{\"number\":18,\"reason\":\"t\"}", 200, NULL);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
 	/* It goes on with what it has, and with the identity to that. */
-	expect_set(&h, TEE_SGX, THIRD, 17);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, THIRD, 17);
+	expect_whole(TEE_SGX, FMSPC, 18);
+	house_stop(&h);
+}
+END_TEST
+
+/*
+ * Who asks for the identity first and has got that of 17 gets no TCB info of
+ * another number: when Intel gives 17 out no longer, not before the rest of 18
+ * is held and his set begins anew.
+ */
+START_TEST(test_identity_first_while_intel_moves_on)
+{
+	static const char third[] = S4 "tcb?fmspc=" THIRD "&update=standard";
+	struct edge_reply r;
+
+	house_start(&h, NULL);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	clock_offset_set(clock_offset() + 61);
+	ck_assert_uint_eq(served_number(&h, S4 "qe/identity"), 17);
+	sim_recovery(h.sim);
+	sim_standard(h.sim, 18);
+	r = keep(house_get(&h, third));
+	ck_assert_int_ne(r.status, 200);
+	baseline_settle(&h);
+	ck_assert_uint_eq(served_number(&h, S4 "qe/identity"), 18);
+	ck_assert_uint_eq(served_number(&h, third), 18);
+	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 18);
+	house_stop(&h);
+}
+END_TEST
+
+/* TCB info first: a set may begin with what Intel has. */
+START_TEST(test_tcb_info_first_while_intel_moves_on)
+{
+	house_start(&h, NULL);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	clock_offset_set(clock_offset() + 61);
+	sim_recovery(h.sim);
+	sim_standard(h.sim, 18);
+	expect_whole(TEE_SGX, THIRD, 18);
+	house_stop(&h);
+}
+END_TEST
+
+/* Nothing is known yet: what is called "standard" has a number when it is
+ * there, and the rest goes with that. */
+START_TEST(test_identity_first_of_all)
+{
+	house_start(&h, NULL);
+	ck_assert_uint_eq(served_number(&h, S4 "qe/identity"), 17);
+	sim_recovery(h.sim);
+	expect_change(&h, "pin", "{\"number\":18,\"reason\":\"t\"}", 200, NULL);
+	ck_assert_uint_eq(served_number(&h, S4 "tcb?fmspc=" FMSPC), 17);
+	ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 17);
 	house_stop(&h);
 }
 END_TEST
@@ -248,10 +306,10 @@ START_TEST(test_an_fmspc_of_its_own)
 	    NULL);
 	baseline_settle(&h);
 	for (i = 0; i < 20; i++) {
-		expect_set(&h, TEE_SGX, FMSPC, 18);
-		expect_set(&h, TEE_SGX, THIRD, 17);
+		expect_whole(TEE_SGX, FMSPC, 18);
+		expect_whole(TEE_SGX, THIRD, 17);
 	}
-	expect_set(&h, TEE_TDX, TDX, 17);
+	expect_whole(TEE_TDX, TDX, 17);
 	house_stop(&h);
 }
 END_TEST
@@ -637,8 +695,8 @@ START_TEST(test_clear)
 	    200, NULL);
 	expect_change(&h, "pin", PIN(17), 200, NULL);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
-	expect_set(&h, TEE_SGX, THIRD, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, THIRD, 18);
 	/* Of the first alone; a dry run of another does nothing. */
 	expect_change(&h, "clear",
 	    "{\"fmspc\":\"" THIRD "\",\"dry_run\":true,\"reason\":\"t\"}", 200,
@@ -646,11 +704,11 @@ START_TEST(test_clear)
 	expect_change(&h, "clear", "{\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}",
 	    200, NULL);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 17);
-	expect_set(&h, TEE_SGX, THIRD, 18);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, THIRD, 18);
 	/* It is gone, and stays so; there is nothing to clear twice. */
 	house_restart(&h, &o);
-	expect_set(&h, TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, FMSPC, 17);
 	expect_change(&h, "clear", "{\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}",
 	    400, "bad-parameter");
 	/* Below is the configuration's own. */
@@ -678,7 +736,7 @@ START_TEST(test_clear)
 	expect_change(&h, "rollback", "{\"revision\":4,\"reason\":\"t\"}", 200,
 	    NULL);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
 	house_stop(&h);
 }
 END_TEST
@@ -767,7 +825,7 @@ START_TEST(test_history_has_pages)
 	int n;
 
 	house_start(&h, NULL);
-	expect_set(&h, TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, FMSPC, 17);
 	for (n = 0; n < 103; n++)
 		expect_change(&h, "follow",
 		    "{\"follow\":\"standard\",\"reason\":\"t\"}", 200, NULL);
@@ -850,14 +908,14 @@ START_TEST(test_a_restart_changes_nothing)
 	ck_assert(sim_wait(h.sim, "*identity?tcbEvaluationDataNumber=18", 1,
 	    PATIENCE_MS));
 	house_restart(&h, NULL);
-	expect_set(&h, TEE_SGX, FMSPC, 17);
-	expect_set(&h, TEE_SGX, THIRD, 17);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	expect_whole(TEE_SGX, THIRD, 17);
 	sim_fault_clear(h.sim);
 	baseline_settle(&h);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
 	house_restart(&h, NULL);
-	expect_set(&h, TEE_SGX, FMSPC, 18);
-	expect_set(&h, TEE_SGX, THIRD, 18);
+	expect_whole(TEE_SGX, FMSPC, 18);
+	expect_whole(TEE_SGX, THIRD, 18);
 	house_stop(&h);
 }
 END_TEST
@@ -899,6 +957,9 @@ suite(void)
 	tcase_add_test(t, test_a_trail_ends);
 	tcase_add_test(t,
 	    test_an_fmspc_intel_does_not_have_does_not_hold_the_others);
+	tcase_add_test(t, test_identity_first_while_intel_moves_on);
+	tcase_add_test(t, test_tcb_info_first_while_intel_moves_on);
+	tcase_add_test(t, test_identity_first_of_all);
 	tcase_add_test(t, test_a_pin_stays_while_intel_moves_on);
 	tcase_add_test(t, test_early_and_back);
 	tcase_add_test(t, test_a_lag_goes_by_the_recovery_dates);

@@ -1,9 +1,9 @@
 /*
  * A year of virtual time: Intel publishes recoveries, promotes and retires
  * numbers, signs the rest anew; four rules watch.  All the year clients ask
- * for sets of every kind without a pause, the house's restarts in the middle
- * of promotions included, and each set is held against the rule: its number,
- * its end, its mark.
+ * for sets of every kind, TCB info or identity first, without a pause, the
+ * house's restarts in the middle of promotions included, and each set is held
+ * against the rule: its number, its end, its mark.
  *
  * Day by day (pcs-upstream 2: what is not retired is signed when asked):
  *
@@ -213,30 +213,40 @@ ask_one(const struct scope *s, const char *from, const char *tail)
 	return number;
 }
 
-/* As QPL asks: TCB info, the identity of the quoting enclave, and, for who
- * has QvE verify, its identity.  How many, at "got". */
+/*
+ * TCB info, the identity of the quoting enclave and, for who has QvE verify,
+ * its identity, in the order of "tqv".  How many, at "got".
+ */
 static size_t
-ask_set(const struct scope *s, const char *from, bool qve, unsigned got[3])
+ask_set(const struct scope *s, const char *from, const char *order,
+    unsigned got[3])
 {
+	struct scope qve = *s; /* QvE is SGX's, whatever it verifies */
 	char tail[64];
+	size_t i;
 
-	snprintf(tail, sizeof(tail), "tcb?fmspc=%s&update=standard", s->fmspc);
-	got[0] = ask_one(s, from, tail);
-	got[1] = ask_one(s, from, "qe/identity?update=standard");
-	if (!qve || s->tee != TEE_SGX)
-		return 2;
-	got[2] = ask_one(s, from, "qve/identity?update=standard");
-	return 3;
+	qve.tee = TEE_SGX;
+	for (i = 0; order[i] != '\0'; i++) {
+		if (order[i] == 't')
+			snprintf(tail, sizeof(tail),
+			    "tcb?fmspc=%s&update=standard", s->fmspc);
+		else
+			snprintf(tail, sizeof(tail),
+			    "%s/identity?update=standard",
+			    order[i] == 'q' ? "qe" : "qve");
+		got[i] = ask_one(order[i] == 'v' ? &qve : s, from, tail);
+	}
+	return i;
 }
 
 /* Of one number, the one that the rule names; never back from what any client
  * of the scope had when it began.  That number; 0: it is not so. */
 static unsigned
-one_set(size_t scope, const char *from, bool qve)
+one_set(size_t scope, const char *from, const char *order)
 {
 	const struct scope *s = &scopes[scope];
-	unsigned had = atomic_load(&reached[scope]), got[3];
-	size_t i, n = ask_set(s, from, qve, got);
+	unsigned had = atomic_load(&reached[scope]), got[3] = { 0 };
+	size_t i, n = ask_set(s, from, order, got);
 	bool good =
 	    got[0] != 0 && got[0] >= had && named(s->rule, today(), got[0]);
 
@@ -249,31 +259,36 @@ one_set(size_t scope, const char *from, bool qve)
 	if (good)
 		return got[0];
 	atomic_fetch_add(&wrong, 1);
-	fprintf(stderr, "day %d: %s: %s %s%s: %u, %u, %u\n", today(), from,
-	    tee_name(s->tee), s->fmspc, s->canary ? ", canary" : "", got[0],
-	    got[1], n == 3 ? got[2] : 0);
+	fprintf(stderr, "day %d: %s: %s %s%s, %s: %u, %u, %u\n", today(), from,
+	    tee_name(s->tee), s->fmspc, s->canary ? ", canary" : "", order,
+	    got[0], got[1], n == 3 ? got[2] : 0);
 	return 0;
 }
 
 /*
- * Half of them have an address of their own and ask for QvE's identity too;
- * the others share one, each with another scope in hand (QvE's goes with
- * whoever asked last there: server/trail.h).
+ * Half of them have QvE verify and addresses of their own: one asks for TCB
+ * infos first, two for identities, and have one for each scope, since an
+ * identity does not say for which FMSPC it is wanted.  The others share one
+ * address, each with another scope in hand.
  */
 static void *
 client(void *arg)
 {
+	static const char *const orders[] = { "tqv", "qtv", "qvt" };
 	unsigned me = (unsigned)(uintptr_t)arg, k = me / 2;
 	bool own = me % 2 == 0;
-	char from[16];
+	const char *order = own ? orders[me / 2 % 3] : "tq";
+	char from[20];
 
-	snprintf(from, sizeof(from), "127.0.0.%u", own ? 2 + me : 1);
 	for (;;) {
 		must(sem_wait(&more) == 0);
 		if (atomic_load(&ended))
 			break;
+		k = (k + 1) % SCOPES;
+		snprintf(from, sizeof(from), "127.0.%u.%u",
+		    order[0] == 't' ? 0 : 1 + k, own ? 2 + me : 1);
 		pthread_rwlock_rdlock(&still);
-		one_set(k++ % SCOPES, from, own);
+		one_set(k, from, order);
 		pthread_rwlock_unlock(&still);
 		must(sem_post(&done) == 0);
 	}
@@ -377,7 +392,7 @@ expect_said(int day)
 			continue;
 		if (doc == NULL)
 			doc = baseline_doc(&h);
-		got = one_set(i, "127.0.0.9", true);
+		got = one_set(i, "127.0.0.9", "tqv");
 		ck_assert_msg(got != 0 && got == said(doc, &scopes[i]),
 		    "day %d: %s: %u, but it is said to be %u", day,
 		    scopes[i].fmspc, got, said(doc, &scopes[i]));
@@ -445,7 +460,7 @@ START_TEST(test_a_year)
 	up();
 	start = clock_now();
 	for (i = 0; i < SCOPES; i++)
-		ck_assert_uint_eq(one_set(i, "127.0.0.9", true), 17);
+		ck_assert_uint_eq(one_set(i, "127.0.0.9", "tqv"), 17);
 	clients_start();
 	for (day = 0; day < 365; day++) {
 		expect_said(day);
