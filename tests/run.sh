@@ -7,6 +7,8 @@ set -u
 # far slower than the one that was written on; a test that hangs still ends.
 : "${CK_DEFAULT_TIMEOUT:=60}" "${CK_TIMEOUT_MULTIPLIER:=4}"
 export CK_DEFAULT_TIMEOUT CK_TIMEOUT_MULTIPLIER
+# A service's own, when tests run in one: many daemons would share it.
+unset RUNTIME_DIRECTORY
 passed=0 failed=0 skipped=0
 out=$(mktemp) || exit 1
 trap 'rm -f "$out" "$out.err" "$out.bad"' EXIT

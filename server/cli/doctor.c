@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "server/cli/cli.h"
 #include "server/cli/show.h"
+#include "server/trail.h"
 #include "storage/storage.h"
 #include "upstream/fetch.h"
 
@@ -122,6 +123,22 @@ look_at_space(struct doctor *d, const char *dir)
 		found(d, WARN, "database",
 		    "registrations and uploads are refused when it is full",
 		    "%llu MB left in %s", left >> 20, dir);
+}
+
+/* Beside the database, where the daemon has no folder in memory for it. */
+static void
+look_at_trails(struct doctor *d)
+{
+	char *path = trail_path(d->config->database);
+	struct stat st;
+
+	if (path != NULL && lstat(path, &st) == 0 &&
+	    (!S_ISREG(st.st_mode) || access(path, R_OK | W_OK) == -1))
+		found(d, WARN, "trails",
+		    "it has to be a file of larderd's: without it a restart "
+		    "between two requests gives a client parts of two sets",
+		    "%s cannot be used", path);
+	free(path);
 }
 
 static void
@@ -382,6 +399,7 @@ cmd_doctor(struct cli *cli)
 	if (look_at_config(&d, path == NULL ? CLI_CONFIG : path)) {
 		look_at_tokens(&d);
 		look_at_database(&d);
+		look_at_trails(&d);
 		look_at_tls(&d);
 		look_at_upstreams(&d);
 		look_at_server(&d);

@@ -105,6 +105,9 @@ START_TEST(test_each_trouble_is_named)
 	p.database = "text.db";
 	expect(examine(&p, ""), 1, "is no SQLite database");
 	p = well;
+	must(mkdir(run_path("doctor.db-trail"), 0700) == 0);
+	expect(examine(&p, ""), 0, "warn  trails");
+	must(rmdir(run_path("doctor.db-trail")) == 0);
 	p.certificate = "none.pem";
 	expect(examine(&p, ""), 1, "no certificate can be read");
 	p = well;
