@@ -1,5 +1,6 @@
 /* The configuration as larder.json, and the schema as a manual. */
 #include "config/base/must.h"
+#include "config/base/text.h"
 #include "config/schema.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ void
 config_write(const struct config *c, FILE *f)
 {
 	json_t *root = json_object(), *rest;
-	char *text;
+	char *text, *shown;
 
 	path_set(root, "listen",
 	    array_json(SCOPE_LISTEN, c->listen, c->n_listen,
@@ -79,7 +80,10 @@ config_write(const struct config *c, FILE *f)
 		sizeof(*c->baseline.amd)));
 	text = json_dumps(root, JSON_INDENT(4));
 	must(text != NULL);
-	fprintf(f, "%s\n", text);
+	/* The same document: only strings have such characters. */
+	shown = text_shown(text, '\n');
+	fprintf(f, "%s\n", shown);
+	free(shown);
 	free(text);
 	json_decref(root);
 }

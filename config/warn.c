@@ -1,15 +1,40 @@
 #include "config/config.h"
 
+#include "config/base/text.h"
+
 #include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static void warning(const struct config *, FILE *, const char *fmt, ...)
+    PRINTF(3, 4);
+
+static void
+warning(const struct config *config, FILE *f, const char *fmt, ...)
+{
+	char *path = text_shown(config->path, 0);
+	va_list ap;
+
+	fprintf(f, "%s: warning: ", path);
+	va_start(ap, fmt);
+	vfprintf(f, fmt, ap);
+	va_end(ap);
+	fputc('\n', f);
+	free(path);
+}
 
 static void
 warn_unreadable(const struct config *config, const char *file, FILE *f)
 {
-	if (file != NULL && file[0] != '\0' && access(file, R_OK) == -1)
-		fprintf(f, "%s: warning: %s: %s\n", config->path, file,
-		    strerror(errno));
+	char *shown;
+
+	if (file == NULL || file[0] == '\0' || access(file, R_OK) == 0)
+		return;
+	shown = text_shown(file, 0);
+	warning(config, f, "%s: %s", shown, strerror(errno));
+	free(shown);
 }
 
 /* Callers nobody serves, or a service that serves nobody. */
@@ -22,15 +47,13 @@ warn_hosts(const struct config *config, FILE *f)
 	for (i = 0; i < config->n_listen; i++)
 		serve |= config->listen[i].serve;
 	if ((serve & SERVE_THIM) && config->n_hosts == 0)
-		fprintf(f,
-		    "%s: warning: \"thim\" is served, but without a row in "
-		    "hosts[] every caller is refused\n",
-		    config->path);
+		warning(config, f,
+		    "\"thim\" is served, but without a row in hosts[] every "
+		    "caller is refused");
 	if (!(serve & SERVE_THIM) && config->n_hosts != 0)
-		fprintf(f,
-		    "%s: warning: hosts[] counts for nothing: no listener "
-		    "serves \"thim\"\n",
-		    config->path);
+		warning(config, f,
+		    "hosts[] counts for nothing: no listener serves "
+		    "\"thim\"");
 }
 
 void

@@ -1,5 +1,7 @@
 #include "config/base/err.h"
 
+#include "config/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,27 +58,6 @@ err_from_token(const char *token)
 	return ERR_N;
 }
 
-/* Bytes of the UTF-8 character that begins here; 0: it is none (RFC 3629). */
-static size_t
-utf8_len(const unsigned char *p)
-{
-	size_t n = *p < 0x80                 ? 1
-		   : *p >= 0xc2 && *p < 0xe0 ? 2
-		   : *p >= 0xe0 && *p < 0xf0 ? 3
-		   : *p >= 0xf0 && *p < 0xf5 ? 4
-					     : 0;
-	size_t i;
-
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, what is beyond the last character. */
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return n;
-}
-
 /*
  * Reasons quote what came from outside, and cut it: what is no character
  * becomes "?", so that whoever puts a reason into JSON can rely on it.
@@ -84,15 +65,11 @@ utf8_len(const unsigned char *p)
 static void
 utf8_clean(char *text)
 {
-	unsigned char *p = (unsigned char *)text;
 	size_t n;
 
-	while (*p != '\0') {
-		n = utf8_len(p);
-		if (n == 0)
-			*p = '?';
-		p += n == 0 ? 1 : n;
-	}
+	for (; *text != '\0'; text += n == 0 ? 1 : n)
+		if ((n = text_utf8(text)) == 0)
+			*text = '?';
 }
 
 enum err

@@ -1,16 +1,22 @@
 /* larder config: the same as larderd -t and -T. */
 #include "config/config.h"
 #include "server/cli/cli.h"
+#include "server/cli/show.h"
+
+#include <stdlib.h>
 
 static int
 config_open(const struct cli *cli, struct config **out)
 {
 	struct why why = { 0 };
+	char *shown;
 
 	if (config_load(cli->argc > 0 ? cli->argv[0] : CLI_CONFIG, out, &why) ==
 	    ERR_OK)
 		return CLI_OK;
-	fprintf(stderr, "%s\n", why.text);
+	shown = show_text(why.text);
+	fprintf(stderr, "%s\n", shown);
+	free(shown);
 	return CLI_FAILED;
 }
 
@@ -19,11 +25,14 @@ cmd_check(struct cli *cli)
 {
 	struct config *config = NULL;
 	int rc = config_open(cli, &config);
+	char *shown;
 
-	if (rc == CLI_OK)
+	if (rc == CLI_OK) {
 		config_warn(config, stderr);
-	if (rc == CLI_OK)
-		printf("%s: no problem found\n", config->path);
+		shown = show_text(config->path);
+		printf("%s: no problem found\n", shown);
+		free(shown);
+	}
 	config_unref(config);
 	return rc;
 }

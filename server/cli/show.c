@@ -2,56 +2,17 @@
 
 #include "config/base/blob.h"
 #include "config/base/must.h"
+#include "config/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* --- text from outside ------------------------------------------------ */
 
-/* Length and code of the control character that "p" begins with: C0, DEL, and
- * C1 in UTF-8, which terminals obey as well; 0: it is none. */
-static size_t
-control_at(const char *p, unsigned *code)
-{
-	unsigned char a = (unsigned char)p[0], b;
-
-	*code = a;
-	if (a < ' ' || a == 0x7f)
-		return 1;
-	b = a == 0xc2 ? (unsigned char)p[1] : 0;
-	*code = b;
-	return b >= 0x80 && b < 0xa0 ? 2 : 0;
-}
-
-/* All of them but "keep" as JSON writes them; the caller's to free. */
-static char *
-escaped(const char *text, unsigned keep)
-{
-	struct buf b = BUF_INIT;
-	const char *from = text; /* not copied yet */
-	unsigned code;
-	size_t len;
-	char *s;
-
-	while (*text != '\0') {
-		if ((len = control_at(text, &code)) == 0 || code == keep) {
-			text++;
-			continue;
-		}
-		buf_add(&b, from, (size_t)(text - from));
-		buf_printf(&b, "\\u%04x", code);
-		from = text += len;
-	}
-	buf_str(&b, from);
-	s = span_dup(buf_view(&b));
-	buf_free(&b);
-	return s;
-}
-
 char *
 show_text(const char *text)
 {
-	return escaped(text, 0);
+	return text_shown(text, 0);
 }
 
 static void clean(json_t *v);
@@ -63,17 +24,16 @@ clean_members(json_t *object)
 	const char *key;
 	void *next;
 	json_t *v;
-	unsigned code;
-	const char *p;
+	char *shown;
 
 	json_object_foreach_safe(object, next, key, v)
 	{
-		for (p = key; *p != '\0' && control_at(p, &code) == 0; p++)
-			;
-		if (*p != '\0')
+		shown = show_text(key);
+		if (strcmp(shown, key) != 0)
 			must(json_object_del(object, key) == 0);
 		else
 			clean(v);
+		free(shown);
 	}
 }
 
@@ -378,7 +338,7 @@ show_tree(const struct cli *cli, json_t *json)
 		dump = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		must(dump != NULL);
 		/* The same document: only strings have such characters. */
-		text = escaped(dump, '\n');
+		text = text_shown(dump, '\n');
 		puts(text);
 		free(text);
 		free(dump);

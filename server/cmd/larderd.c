@@ -1,9 +1,11 @@
 /* larderd: the server.  larderd(8) */
+#include "config/base/text.h"
 #include "config/base/version.h"
 #include "server/daemon.h"
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char usage_text[] =
     "usage: larderd [-htTV] [--manual] [-c FILE | FILE]\n"
@@ -37,16 +39,21 @@ check(enum job job, const char *path)
 {
 	struct config *config = NULL;
 	struct why why = { 0 };
+	char *shown;
 
 	if (daemon_config(path, &config, &why) != ERR_OK) {
-		fprintf(stderr, "%s\n", why.text);
+		shown = text_shown(why.text, 0);
+		fprintf(stderr, "%s\n", shown);
+		free(shown);
 		return 1;
 	}
 	if (job == JOB_DUMP) {
 		config_write(config, stdout);
 	} else {
 		config_warn(config, stderr);
-		printf("%s: no problem found\n", config->path);
+		shown = text_shown(config->path, 0);
+		printf("%s: no problem found\n", shown);
+		free(shown);
 	}
 	config_unref(config);
 	return 0;

@@ -240,6 +240,45 @@ START_TEST(test_config_check)
 }
 END_TEST
 
+/* Nothing that stands in a configuration, or names it, is an order to the
+ * terminal. */
+START_TEST(test_a_configuration_gives_no_orders)
+{
+	static const char *const lines[] = { "larder config check",
+		"larderd -t -c", "larder config dump", "larderd -T -c" };
+	const char *odd = "odd\x1b[2J\x9b.json";
+	struct run r;
+	size_t i;
+
+	run_spill(odd,
+	    "{\"mode\":\"offline\",\"listen\":[{\"address\":\"127.0.0.1:0\","
+	    "\"serve\":[\"pccs\"],\"tls\":{\"certificate\":"
+	    "\"/x/\xc2\x9b"
+	    "31m\\u001b[2J\\u007f.pem\",\"key\":\"/x/gr\xc3\xbcn\"}}]}");
+	run_spill("bad\x1b[2J.json", "{\"a\\u001b[2J\":1}");
+	for (i = 0; i < 4; i++) {
+		r = run(words(lines[i], run_path(odd), NULL));
+		ck_assert_int_eq(r.status, 0);
+		ck_assert_ptr_null(strpbrk(r.err.p, "\x1b\x9b\x7f"));
+		ck_assert_ptr_null(strpbrk(r.out.p, "\x1b\x9b\x7f"));
+		ck_assert_ptr_nonnull(strcasestr(i < 2 ? r.err.p : r.out.p,
+		    "/x/\\u009b31m\\u001b[2J\\u007f.pem"));
+		ck_assert_ptr_nonnull(
+		    strstr(i < 2 ? r.err.p : r.out.p, "/x/gr\xc3\xbcn"));
+		if (i < 2)
+			ck_assert_ptr_nonnull(strstr(r.out.p,
+			    "odd\\u001b[2J\\x9b.json: no problem"));
+		run_free(&r);
+		r = run(words(lines[i], run_path("bad\x1b[2J.json"), NULL));
+		ck_assert_int_eq(r.status, 1);
+		ck_assert_ptr_null(strchr(r.err.p, 0x1b));
+		ck_assert_ptr_nonnull(
+		    strstr(r.err.p, "bad\\u001b[2J.json:1: \"a?[2J\""));
+		run_free(&r);
+	}
+}
+END_TEST
+
 START_TEST(test_larderd_checks_and_dumps)
 {
 	char line[600];
@@ -515,6 +554,7 @@ cli_suite(void)
 	tcase_add_test(t, test_baseline_words_that_are_not_utf8);
 	tcase_add_test(t, test_failed_job_is_1);
 	tcase_add_test(t, test_config_check);
+	tcase_add_test(t, test_a_configuration_gives_no_orders);
 	tcase_add_test(t, test_larderd_checks_and_dumps);
 	tcase_add_test(t, test_larderd_usage);
 	tcase_add_test(t, test_every_example_is_a_configuration);
