@@ -96,7 +96,7 @@ struct change {
 	unsigned magic;
 	struct req *req;
 	json_t *body; /* holds the texts of "ask" */
-	char fmspc[PARAM_MAX + 1];
+	char fmspc[PARAM_MAX + 1], chip[2 * AMD_HWID_MAX + 1];
 	struct base_change ask;
 	size_t waiting;
 };
@@ -230,6 +230,24 @@ retire_read(struct change *c, struct why *why)
 	return ERR_OK;
 }
 
+/* However the id is written, its rule is one. */
+static enum err
+chip_read(struct change *c, const char *chip, struct why *why)
+{
+	struct base_amd *a = &c->ask.amd;
+	unsigned char id[AMD_HWID_MAX], zeros[AMD_HWID_MAX] = { 0 };
+	size_t len = amd_hwid_len(a->product);
+
+	if (hex_read(span_str(chip), id, len) != ERR_OK)
+		return why_set(why, ERR_PARAM, CLAUSE,
+		    "chip is not %zu hex digits, as %s's ids are", 2 * len,
+		    amd_product_name(a->product));
+	if (memcmp(id, zeros, len) == 0)
+		return bad(why, "chip is all zeros: its id is masked");
+	hex_lower(span_of(id, len), c->chip);
+	return ERR_OK;
+}
+
 /* A product's least TCB: {"product", "chip"?, "tcb"}. */
 static enum err
 amd_read(struct change *c, struct why *why)
@@ -241,17 +259,22 @@ amd_read(struct change *c, struct why *why)
 
 	if ((e = text_member(c->body, "product", &product, why)) != ERR_OK ||
 	    (e = text_member(c->body, "chip", &chip, why)) != ERR_OK ||
-	    (e = text_member(c->body, "tcb", &tcb, why)) != ERR_OK ||
-	    product == NULL)
+	    (e = text_member(c->body, "tcb", &tcb, why)) != ERR_OK)
 		return e;
+	/* Else it would be a rule of everything. */
+	if (product == NULL)
+		return chip == NULL && tcb == NULL
+			   ? ERR_OK
+			   : bad(why, "chip and tcb go with a product");
+	if (c->ask.kind != BASE_DEFAULT)
+		return bad(why, "a product, or fmspc or listen: not both");
 	c->ask.has_amd = true;
 	a->product = amd_product_read(span_str(product));
 	if (a->product == AMD_PRODUCT_N)
 		return bad(why, "product is Milan, Genoa or Turin");
-	if (chip != NULL &&
-	    !hex_is(span_str(chip), 2 * amd_hwid_len(a->product)))
-		return bad(why, "chip has not the length of its product's ids");
-	a->chip = (char *)(uintptr_t)(chip == NULL ? "" : chip);
+	a->chip = c->chip;
+	if (chip != NULL && (e = chip_read(c, chip, why)) != ERR_OK)
+		return e;
 	if (c->ask.verb == BASE_CLEAR)
 		return ERR_OK;
 	a->newest = c->ask.verb == BASE_FOLLOW;

@@ -335,7 +335,7 @@ amd_at(const json_t *rules, const struct base_amd *a)
 		chip = json_string_value(json_object_get(o, "chip"));
 		if (product != NULL &&
 		    strcmp(product, amd_product_name(a->product)) == 0 &&
-		    strcmp(chip == NULL ? "" : chip, a->chip) == 0)
+		    strcasecmp(chip == NULL ? "" : chip, a->chip) == 0)
 			return i;
 	}
 	return SIZE_MAX;

@@ -4,6 +4,7 @@
 #include "config/base/enc.h"
 #include "config/base/must.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -339,9 +340,13 @@ amd_lay(struct base_policy *p, const json_t *o, struct why *why)
 	char none[] = "";
 	struct base_amd amd = { .product = AMD_PRODUCT_N };
 	char *own = chip == NULL ? NULL : xstrdup(chip);
+	size_t i;
 
 	if (product != NULL)
 		amd.product = amd_product_read(span_str(product));
+	/* It may stand in the database as it was once typed. */
+	for (i = 0; own != NULL && own[i] != '\0'; i++)
+		own[i] = (char)tolower((unsigned char)own[i]);
 	amd.chip = own == NULL ? none : own;
 	amd.newest = tcb != NULL && strcmp(tcb, "auto") == 0;
 	if (amd.product == AMD_PRODUCT_N || tcb == NULL ||

@@ -493,6 +493,8 @@ named(struct cli *cli, const char *verb, const char *member)
 static int
 cmd_pin(struct cli *cli)
 {
+	if (!cli_has(cli, "product") && cli_has(cli, "chip"))
+		return cli_misuse(cli, "--chip goes with --product");
 	if (!cli_has(cli, "product"))
 		return numbered(cli, "pin", "an evaluation number", "number");
 	return named(cli, "pin", "tcb");

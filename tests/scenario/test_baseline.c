@@ -455,6 +455,13 @@ revision(void)
 	return n;
 }
 
+#define C16  "c1c1c1c1c1c1c1c1"
+#define C128 C16 C16 C16 C16 C16 C16 C16 C16
+#define TCB  "DB18000000000004"
+#define CHIP(product, chip, tcb)                                               \
+	"{\"product\":\"" product "\",\"chip\":\"" chip "\",\"tcb\":\"" tcb    \
+	"\",\"reason\":\"t\"}"
+
 static const struct {
 	const char *verb, *body;
 	int status;
@@ -519,6 +526,45 @@ static const struct {
 	    "bad-parameter", NULL },
 	{ "lag", "{\"product\":\"Milan\",\"days\":5,\"reason\":\"t\"}", 400,
 	    "bad-parameter", NULL },
+	/* one chip, in every way wrong */
+	{ "pin", CHIP("Rome", C128, TCB), 400, "bad-parameter",
+	    "product is Milan, Genoa or Turin" },
+	{ "pin", CHIP("Milan", "0123", TCB), 400, "bad-parameter",
+	    "chip is not 128 hex digits, as Milan's ids are" },
+	{ "pin", CHIP("Milan", C16, TCB), 400, "bad-parameter",
+	    "chip is not 128 hex digits, as Milan's ids are" },
+	{ "pin", CHIP("Turin", C128, TCB), 400, "bad-parameter",
+	    "chip is not 16 hex digits, as Turin's ids are" },
+	{ "pin", CHIP("Turin", "c1c1c1c1c1c1c1cg", TCB), 400, "bad-parameter",
+	    "chip is not 16 hex digits, as Turin's ids are" },
+	{ "pin", CHIP("Turin", "", TCB), 400, "bad-parameter",
+	    "chip is not 16 hex digits, as Turin's ids are" },
+	{ "pin", CHIP("Turin", "0000000000000000", TCB), 400, "bad-parameter",
+	    "chip is all zeros: its id is masked" },
+	{ "pin", CHIP("Milan", C128, "FFFFFFFFFFFFFFFF"), 400, "bad-parameter",
+	    "tcb has a byte that its product has not" },
+	{ "pin", CHIP("Milan", C128, "12"), 400, "bad-parameter",
+	    "tcb is a reported TCB, 16 hex digits" },
+	{ "pin",
+	    "{\"product\":\"Turin\",\"chip\":7,\"tcb\":\"" TCB
+	    "\",\"reason\":\"t\"}",
+	    400, "bad-parameter", "chip is not a text" },
+	{ "pin",
+	    "{\"product\":\"Turin\",\"chip\":\"" C16 "\",\"reason\":\"t\"}",
+	    400, "bad-parameter", "tcb is a reported TCB, 16 hex digits" },
+	{ "clear",
+	    "{\"product\":\"Turin\",\"chip\":\"" C16 "\",\"reason\":\"t\"}",
+	    400, "bad-parameter", "nothing to clear" },
+	/* What names a chip is never a rule of everything. */
+	{ "clear", "{\"chip\":\"" C16 "\",\"reason\":\"t\"}", 400,
+	    "bad-parameter", "chip and tcb go with a product" },
+	{ "pin", "{\"chip\":\"" C16 "\",\"number\":17,\"reason\":\"t\"}", 400,
+	    "bad-parameter", "chip and tcb go with a product" },
+	{ "pin", "{\"tcb\":\"" TCB "\",\"number\":17,\"reason\":\"t\"}", 400,
+	    "bad-parameter", "chip and tcb go with a product" },
+	{ "clear",
+	    "{\"product\":\"Milan\",\"fmspc\":\"" FMSPC "\",\"reason\":\"t\"}",
+	    400, "bad-parameter", "a product, or fmspc or listen: not both" },
 };
 
 START_TEST(test_what_is_no_change)

@@ -406,6 +406,45 @@ START_TEST(test_chips_below_a_least_tcb)
 }
 END_TEST
 
+/* One chip's own, its id in capitals: of the others nothing is asked. */
+START_TEST(test_a_chip_below_its_own_least_tcb)
+{
+	struct sim_chip chip[3];
+	char path[SIM_KDS_PATH], tcb[17], id[2 * AMD_HWID_MAX + 1];
+	const char *pin =
+	    "{\"product\":\"Milan\",\"chip\":\"%s\",\"tcb\":\"%s\","
+	    "\"force\":%s,\"reason\":\"t\"}";
+	const char *clear = "{\"product\":\"Milan\",\"chip\":\"%s\","
+			    "\"reason\":\"t\"}";
+	json_t *doc;
+	size_t i;
+
+	house_start(&h, &with_kds);
+	for (i = 0; i < 3; i++) {
+		chip[i] = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, i), 200);
+		sim_chip_path(&chip[i], path);
+		expect_get(&h, path, 200, NULL);
+	}
+	chip[1] = sim_chip_at(chip[1].n, 201);
+	amd_tcb_write(chip[1].tcb, tcb);
+	hex_upper(span_of(chip[1].hwid, amd_hwid_len(AMD_MILAN)), id);
+	doc = posted("pin", keep_printf(pin, id, tcb, "false"), 409);
+	expect_chips(doc, 1, 0, 1);
+	json_decref(doc);
+	doc = posted("pin", keep_printf(pin, id, tcb, "true"), 200);
+	expect_chips(doc, 1, 0, 1);
+	json_decref(doc);
+	/* It has fallen: its product's rule changes nothing for it. */
+	doc = demand("0000000000000000", false, 200);
+	expect_chips(doc, 0, 1, 1);
+	json_decref(doc);
+	doc = posted("clear", keep_printf(clear, chip[1].hex), 200);
+	expect_chips(doc, 0, 1, 0);
+	json_decref(doc);
+	house_stop(&h);
+}
+END_TEST
+
 /* --- rolling back ----------------------------------------------------- */
 
 /* Post a change: how many fall, and are out of date before and after. */
@@ -484,6 +523,7 @@ main(void)
 	tcase_add_test(tc, test_a_quote_tells_of_the_tdx_module);
 	tcase_add_test(tc, test_what_new_certificates_would_mend);
 	tcase_add_test(tc, test_chips_below_a_least_tcb);
+	tcase_add_test(tc, test_a_chip_below_its_own_least_tcb);
 	tcase_add_test(tc, test_the_impact_of_a_listener_rolled_back);
 	tcase_add_test(tc, test_gauges);
 	srunner_run_all(sr, CK_NORMAL);

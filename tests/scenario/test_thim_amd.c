@@ -635,6 +635,69 @@ START_TEST(test_auto_is_what_the_baseline_pins)
 }
 END_TEST
 
+/* A change that concerns one Milan; tcb NULL: what is asked of none. */
+static const char *
+of_chip(const char *chip, const char *tcb)
+{
+	return keep_printf("{\"product\":\"Milan\",\"chip\":\"%s\",%s%s%s,"
+			   "\"force\":true,\"reason\":\"t\"}",
+	    chip, tcb == NULL ? "\"follow\":\"standard" : "\"tcb\":\"",
+	    tcb == NULL ? "" : tcb, "\"");
+}
+
+/* One chip, however its id is written; its neighbour has the product's. */
+START_TEST(test_auto_is_what_the_baseline_pins_for_one_chip)
+{
+	struct sim_chip c = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, 1), 200);
+	struct sim_chip other = sim_chip_at(SIM_CHIP(SIM_CHIP_MILAN, 2), 220);
+	struct sim_chip old = sim_chip_at(c.n, 199);
+	struct sim_chip low = sim_chip_at(c.n, 100);
+	struct sim_chip all = sim_chip_at(other.n, 210);
+	struct house_opts o = opts(row("127.0.0.1", &c, &other, NULL));
+	char upper[2 * AMD_HWID_MAX + 1];
+	const char *mine = keep_printf("?platformId=%s", c.hex);
+	const char *its = keep_printf("?platformId=%s", other.hex);
+
+	hex_upper(span_of(c.hwid, amd_hwid_len(c.product)), upper);
+	house_start(&h, &o);
+	seed_chain(AMD_MILAN);
+	house_restart(&h, &o);
+	seed_chip(&c);
+	seed_chip(&old);
+	seed_chip(&low);
+	seed_chip(&other);
+	seed_chip(&all);
+	expect_change(&h, "pin", of_chip(upper, tcbm_of(&old)), 200, NULL);
+	check_tcbm(get(mine), tcbm_of(&old));
+	check_tcbm(get(its), tcbm_of(&other));
+	/* The same chip in other letters: one rule, not two. */
+	expect_change(&h, "pin", of_chip(c.hex, tcbm_of(&low)), 200, NULL);
+	check_tcbm(get(mine), tcbm_of(&low));
+	/* A chip's own rule goes before its product's. */
+	expect_change(&h, "pin",
+	    keep_printf("{\"product\":\"Milan\",\"tcb\":\"%s\",\"force\":"
+			"true,\"reason\":\"t\"}",
+		tcbm_of(&all)),
+	    200, NULL);
+	check_tcbm(get(mine), tcbm_of(&low));
+	check_tcbm(get(its), tcbm_of(&all));
+	expect_change(&h, "rollback", "{\"revision\":1,\"reason\":\"t\"}", 200,
+	    NULL);
+	check_tcbm(get(mine), tcbm_of(&old));
+	check_tcbm(get(its), tcbm_of(&other));
+	expect_change(&h, "follow", of_chip(c.hex, NULL), 200, NULL);
+	check_tcbm(get(mine), tcbm_of(&c));
+	expect_change(&h, "rollback", "{\"reason\":\"t\"}", 200, NULL);
+	check_tcbm(get(mine), tcbm_of(&old));
+	house_restart(&h, &o);
+	check_tcbm(get(mine), tcbm_of(&old));
+	expect_change(&h, "clear", of_chip(upper, NULL), 200, NULL);
+	check_tcbm(get(mine), tcbm_of(&c));
+	expect_change(&h, "clear", of_chip(c.hex, NULL), 400, "bad-parameter");
+	house_stop(&h);
+}
+END_TEST
+
 /* --- what is not there ------------------------------------------------ */
 
 START_TEST(test_not_held_and_nobody_to_ask)
@@ -767,6 +830,7 @@ main(void)
 	tcase_add_test(tc, test_turin_is_named_long_or_short);
 	tcase_add_test(tc, test_auto_is_the_newest_held);
 	tcase_add_test(tc, test_auto_is_what_the_baseline_pins);
+	tcase_add_test(tc, test_auto_is_what_the_baseline_pins_for_one_chip);
 	tcase_add_test(tc, test_not_held_and_nobody_to_ask);
 	tcase_add_test(tc, test_the_end_of_a_certificate);
 	tcase_add_test(tc, test_a_revoked_ask_takes_the_answers_away);

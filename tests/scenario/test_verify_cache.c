@@ -7,6 +7,7 @@
 #include "config/base/must.h"
 #include "tests/kit/baseline.h"
 #include "tests/kit/house.h"
+#include "tests/kit/keep.h"
 #include "tests/kit/quote.h"
 #include "tests/kit/snp_made.h"
 #include "tests/kit/vcase.h"
@@ -333,6 +334,74 @@ START_TEST(test_a_report_below_the_baseline)
 }
 END_TEST
 
+static void
+expect_floor(struct blob *report, bool accepted)
+{
+	json_t *j = ask(blob_span(report), 200);
+
+	ck_assert_str_eq(vector_text(j, "evidence"), "valid");
+	if (accepted) {
+		expect_accepted(j);
+	} else {
+		ck_assert_str_eq(vector_text(j, "verdict"), "rejected");
+		ck_assert_str_eq(first_reason(j), "snp.min_tcb");
+	}
+	json_decref(j);
+}
+
+static const struct {
+	unsigned kind;
+	uint32_t version;
+	const char *highest; /* TCB of its product */
+} own[] = {
+	{ SIM_CHIP_MILAN, 3, "FFFF00000000FFFF" },
+	{ SIM_CHIP_GENOA, 2, "FFFF00000000FFFF" },
+	{ SIM_CHIP_TURIN, 5, "FF000000FFFFFFFF" },
+};
+
+/* One chip's own, whatever its product has; however its id is written. */
+START_TEST(test_a_chip_below_its_own_least_tcb)
+{
+	struct sim_chip mine = sim_chip(SIM_CHIP(own[_i].kind, 1));
+	struct sim_chip other = sim_chip(SIM_CHIP(own[_i].kind, 2));
+	const char *product = amd_product_name(mine.product);
+	char upper[2 * AMD_HWID_MAX + 1];
+	struct blob *report, *its;
+
+	hex_upper(span_of(mine.hwid, amd_hwid_len(mine.product)), upper);
+	house_start(&h, &opts);
+	report = report_of(&mine, own[_i].version);
+	its = report_of(&other, own[_i].version);
+	expect_floor(report, true);
+	expect_change(&h, "pin",
+	    keep_printf("{\"product\":\"%s\",\"chip\":\"%s\",\"tcb\":\"%s\","
+			"\"force\":true,\"reason\":\"t\"}",
+		product, upper, own[_i].highest),
+	    200, NULL);
+	expect_floor(report, false);
+	expect_floor(its, true);
+	/* What its product may do, it may not. */
+	expect_change(&h, "pin",
+	    keep_printf("{\"product\":\"%s\",\"tcb\":\"0000000000000000\","
+			"\"reason\":\"t\"}",
+		product),
+	    200, NULL);
+	expect_floor(report, false);
+	expect_floor(its, true);
+	expect_change(&h, "clear",
+	    keep_printf("{\"product\":\"%s\",\"chip\":\"%s\","
+			"\"reason\":\"t\"}",
+		product, mine.hex),
+	    200, NULL);
+	expect_floor(report, true);
+	expect_change(&h, "rollback", "{\"reason\":\"t\"}", 200, NULL);
+	expect_floor(report, false);
+	blob_unref(report);
+	blob_unref(its);
+	house_stop(&h);
+}
+END_TEST
+
 START_TEST(test_certificates_beside_a_report_save_the_fetch)
 {
 	struct sim_chip chip = sim_chip(SIM_CHIP(SIM_CHIP_GENOA, 2));
@@ -606,6 +675,8 @@ main(void)
 	tcase_add_test(tc,
 	    test_a_report_of_a_chip_half_masked_is_no_question_to_kds);
 	tcase_add_test(tc, test_a_report_below_the_baseline);
+	tcase_add_loop_test(tc, test_a_chip_below_its_own_least_tcb, 0,
+	    sizeof(own) / sizeof(own[0]));
 	tcase_add_test(tc, test_certificates_beside_a_report_save_the_fetch);
 	tcase_add_test(tc, test_64_callers_while_all_is_refreshed);
 	tcase_add_test(tc, test_64_callers_while_a_baseline_is_promoted);

@@ -256,6 +256,25 @@ START_TEST(test_rules_of_run_time_go_before_and_come_back)
 }
 END_TEST
 
+/* Chips are told by their ids in lower case, however a rule has it. */
+START_TEST(test_a_chips_rule_is_one_however_it_is_written)
+{
+	struct base_policy *p = policy("{}");
+	json_t *kept = json_loads("{\"amd\":[{\"product\":\"Turin\",\"chip\":"
+				  "\"C1C1ABCDEFC1C1C1\",\"tcb\":\"auto\"},"
+				  "{\"product\":\"Turin\",\"chip\":"
+				  "\"c1c1abcdefc1c1c1\",\"tcb\":\"auto\"}]}",
+	    0, NULL);
+	struct why why = { 0 };
+
+	ck_assert_uint_eq(base_policy_lay(p, kept, &why), ERR_OK);
+	ck_assert_uint_eq(p->n_amd, 1);
+	ck_assert_str_eq(p->amd[0].chip, "c1c1abcdefc1c1c1");
+	json_decref(kept);
+	base_policy_free(p);
+}
+END_TEST
+
 static const char *const bad_rules[] = {
 	"[]",
 	"{\"default\":{}}",
@@ -335,6 +354,7 @@ suite(void)
 	tcase_add_test(t, test_without_settings_it_is_the_standard);
 	tcase_add_test(t, test_rules_of_the_configuration);
 	tcase_add_test(t, test_rules_of_run_time_go_before_and_come_back);
+	tcase_add_test(t, test_a_chips_rule_is_one_however_it_is_written);
 	tcase_add_loop_test(t, test_rules_that_are_none, 0,
 	    (int)(sizeof(bad_rules) / sizeof(bad_rules[0])));
 	tcase_add_loop_test(t, test_settings_that_contradict, 0,

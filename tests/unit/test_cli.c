@@ -216,6 +216,8 @@ START_TEST(test_failed_job_is_1)
 	check_run("larder status --server unix:/nonexistent", 1, "larder");
 	check_run("larder status --token-file /nonexistent", 1, "/nonexistent");
 	check_run("larder token list -c /nonexistent", 1, "/nonexistent");
+	check_run("larder baseline pin --chip 00 DB18000000000004 -r t", 2,
+	    "--chip goes with --product");
 	check_run("larder init-tls -d /proc/nonexistent", 1, "/proc");
 }
 END_TEST
