@@ -71,7 +71,7 @@ at_of_text(struct span s, struct question *a, struct why *why)
 
 	a->at_given = true;
 	if (time_read(s, &a->at) == ERR_OK)
-		return ERR_OK;
+		return a->at > 0 ? ERR_OK : bad(why, "at", "no time");
 	if (s.len == 0 || s.len > 18 || s.p[0] < '0' || s.p[0] > '9')
 		return bad(why, "at", "no time");
 	(void)snprintf(text, sizeof(text), "%.*s", (int)s.len,

@@ -455,6 +455,7 @@ static const struct {
 	{ "{\"evidence\":\"AAAA\",\"colour\":1}", "colour" },
 	{ "{\"evidence\":\"AAAA\",\"at\":-1}", "at" },
 	{ "{\"evidence\":\"AAAA\",\"at\":\"yesterday\"}", "at" },
+	{ "{\"evidence\":\"AAAA\",\"at\":\"1013-06-01T00:00:00Z\"}", "at" },
 	{ "{\"evidence\":\"AAAA\",\"nonce\":\"00\"}", "nonce" },
 	{ "{\"evidence\":\"AAAA\",\"nonce\":\"zz0102030405060708\"}", "nonce" },
 	{ "{\"evidence\":\"AAAA\",\"profile\":\"none\"}", "profile" },

@@ -330,6 +330,10 @@ static const struct {
 	{ "", "Content-Type: Application/Octet-Stream; a=b\r\n", NULL, 200,
 	    "" },
 	{ "?at=1700000000&update=early", "", NULL, 200, "" },
+	/* A number before 1970 is no time, and no more is a date. */
+	{ "?at=0", "", NULL, 400, "at:" },
+	{ "?at=1969-12-31T23:59:59Z", "", NULL, 400, "at:" },
+	{ "?at=1970-01-01T00:00:01Z", "", NULL, 200, "" },
 	/* What nobody reads. */
 	{ "?nonse=0001020304050607", "", NULL, 400, "nonse" },
 	{ "?runtime_data=AAAA", "", NULL, 400, "runtime_data" },
