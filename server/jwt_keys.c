@@ -328,10 +328,23 @@ key_of_store(const char *uri, struct jwt_key *k, struct why *why)
 	return e;
 }
 
-/* A key, new or of a store, in its file; kid gets its name. */
+/* One that is there already would begin anew, and sign twice. */
 static enum err
-key_make(const char *dir, time_t sign_from, const char *uri,
-    char kid[JWT_KID_LEN + 1], struct why *why)
+key_is_new(const struct jwt_keys *keys, const char *kid, struct why *why)
+{
+	size_t i;
+
+	for (i = 0; i < keys->n; i++)
+		if (strcmp(keys->v[i].kid, kid) == 0)
+			return why_set(why, ERR_PARAM, CLAUSE,
+			    "key %s is that one", kid);
+	return ERR_OK;
+}
+
+/* A key beside these, new or of a store, in its file; kid gets its name. */
+static enum err
+key_make(const struct jwt_keys *keys, const char *dir, time_t sign_from,
+    const char *uri, char kid[JWT_KID_LEN + 1], struct why *why)
 {
 	struct jwt_key k = { .jwk = json_pack("{s:s, s:s}", "alg", "ES256",
 				 "use", "sig") };
@@ -344,6 +357,8 @@ key_make(const char *dir, time_t sign_from, const char *uri,
 	if (e != ERR_OK)
 		goto out;
 	must(thumbprint(k.jwk, k.kid));
+	if ((e = key_is_new(keys, k.kid, why)) != ERR_OK)
+		goto out;
 	/* libjose says what else the key may do; "use" says it all. */
 	json_object_del(k.jwk, "key_ops");
 	must(json_object_set_new(k.jwk, "kid", json_string(k.kid)) == 0);
@@ -495,7 +510,7 @@ jwt_keys_open(const struct config *config, time_t now, struct jwt_keys **out,
 	    (e = keys_load(config, dir, &keys, why)) != ERR_OK)
 		goto out;
 	if (keys->n == 0) {
-		if ((e = key_make(dir, now, NULL, kid, why)) != ERR_OK)
+		if ((e = key_make(keys, dir, now, NULL, kid, why)) != ERR_OK)
 			goto out;
 		jwt_keys_unref(keys);
 		keys = NULL;
@@ -547,21 +562,15 @@ keys_purge(const struct jwt_keys *keys, const char *dir, time_t now,
 	return ERR_OK;
 }
 
-/* A key that is there already would begin anew, and sign twice. */
+/* One waits at a time, and it can only be told to begin. */
 static enum err
-rotate_allowed(const struct jwt_keys *keys, const struct jwt_key *waiting,
-    bool at_once, const char *uri, struct why *why)
+rotate_allowed(const struct jwt_key *waiting, bool at_once, const char *uri,
+    struct why *why)
 {
-	size_t i;
-
-	if (waiting != NULL && (!at_once || uri != NULL))
-		return why_set(why, ERR_PARAM, CLAUSE,
-		    "key %s is published and waits to sign", waiting->kid);
-	for (i = 0; i < keys->n && uri != NULL; i++)
-		if (strcmp(member(keys->v[i].jwk, "uri"), uri) == 0)
-			return why_set(why, ERR_PARAM, CLAUSE,
-			    "key %s is that one", keys->v[i].kid);
-	return ERR_OK;
+	return waiting == NULL || (at_once && uri == NULL)
+		   ? ERR_OK
+		   : why_set(why, ERR_PARAM, CLAUSE,
+			 "key %s is published and waits to sign", waiting->kid);
 }
 
 enum err
@@ -578,7 +587,7 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	    (e = keys_load(config, dir, &keys, why)) != ERR_OK)
 		goto out;
 	waiting = keys_waiting(keys, now);
-	if ((e = rotate_allowed(keys, waiting, at_once, uri, why)) != ERR_OK)
+	if ((e = rotate_allowed(waiting, at_once, uri, why)) != ERR_OK)
 		goto out;
 	if (waiting != NULL) {
 		key_from(waiting, begin_after(keys, keys->n - 1, now));
@@ -587,8 +596,8 @@ jwt_keys_rotate(const struct config *config, time_t now, bool at_once,
 	} else {
 		from =
 		    keys->n == 0 || at_once ? now : now + config->jwt.publish_s;
-		e = key_make(dir, begin_after(keys, keys->n, from), uri, kid,
-		    why);
+		e = key_make(keys, dir, begin_after(keys, keys->n, from), uri,
+		    kid, why);
 	}
 	if (e == ERR_OK)
 		e = keys_purge(keys, dir, now, why);

@@ -462,7 +462,8 @@ expect_no_private_half(void)
 START_TEST(test_a_key_of_a_store_signs_where_it_is)
 {
 	struct config *c = config_new("");
-	char kid[JWT_KID_LEN + 1];
+	char kid[JWT_KID_LEN + 1], again[430];
+	struct why why = { 0 };
 	struct jwt_keys *keys;
 	struct blob *token, *twin;
 	json_t *set;
@@ -484,9 +485,14 @@ START_TEST(test_a_key_of_a_store_signs_where_it_is)
 		"uri"));
 	twin = flipped(blob_span(token), token->len / 2, 1);
 	ck_assert(!jwt_jose_holds(set, twin));
-	/* It does not come twice; one of this folder's own may follow. */
+	/* It does not come twice, by whatever name; one of this folder's own
+	 * may follow. */
 	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, pem_uri, kid, NULL),
 	    ERR_PARAM);
+	snprintf(again, sizeof(again), "file://%s", pem_path);
+	ck_assert_int_eq(jwt_keys_rotate(c, NOW, false, again, kid, &why),
+	    ERR_PARAM);
+	ck_assert_msg(strstr(why.text, "is that one") != NULL, "%s", why.text);
 	rotate(c, NOW, false, kid);
 	jwt_keys_unref(keys);
 	keys = keys_open(c, NOW);
