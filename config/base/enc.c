@@ -205,7 +205,7 @@ base64_read(struct span in, struct buf *out)
 		}
 		for (k = 0; k < n - 1; k++)
 			out->p[out->len++] = (char)(v >> (16 - 8 * k));
-		left = v & ((1u << (8 * (4 - n))) - 1);
+		left = v & (0xffffffu >> (8 * (n - 1)));
 	}
 	if (!base64_fits(seen) || left != 0)
 		out->len = start;
