@@ -37,6 +37,7 @@ struct version {
 	enum tee trail_tee;  /* whose sets it is part of */
 	bool alone;          /* those of TDX cannot have it */
 	enum trail_step step;
+	uint32_t ruled;     /* by the rule alone; 0: not known */
 	uint32_t number;    /* wanted; 0: whatever is called so */
 	struct coll *other; /* came under the name, with another number */
 	int64_t until_ms;   /* waiting for the end of another set */
@@ -265,7 +266,8 @@ version_told(struct version *v, enum err e, const struct why *why,
     struct coll *coll, enum served how)
 {
 	/* TDX's number need not be one of SGX's. */
-	if (e != ERR_OK && v->trail_tee != key_tee(&v->key) && !v->alone) {
+	if (e != ERR_OK && v->trail_tee != key_tee(&v->key) &&
+	    v->number != v->ruled) {
 		v->alone = true;
 		coll_unref(v->other);
 		v->other = NULL;
@@ -343,6 +345,7 @@ version_find(struct version *v)
 	if (v->trailed)
 		version_trail_find(v);
 	n = version_named(v, b, version_fmspc(v, b, room));
+	v->ruled = n.number;
 	if (v->trailed && !version_set(v, b, &n)) {
 		version_wait(v);
 		return;

@@ -314,6 +314,32 @@ START_TEST(test_an_fmspc_of_its_own)
 }
 END_TEST
 
+/* QvE's identity, which is SGX's, goes with the set of TDX that it verifies; if
+ * Intel has none of that number for SGX, with the rule. */
+START_TEST(test_qve_of_a_set_of_tdx)
+{
+	struct sim_fault none = { .kind = SIM_STATUS,
+		.status = 404,
+		.path = "*/qve/identity?tcbEvaluationDataNumber=18" };
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		begin(NULL);
+		sim_recovery(h.sim);
+		if (i == 1)
+			sim_fault_add(h.sim, &none);
+		expect_change(&h, "pin",
+		    "{\"fmspc\":\"" TDX "\",\"number\":18,\"reason\":\"t\"}",
+		    200, NULL);
+		while (served_number(&h, T4 "tcb?fmspc=" TDX) != 18)
+			clock_offset_set(clock_offset() + 61);
+		ck_assert_uint_eq(served_number(&h, T4 "qe/identity"), 18);
+		ck_assert_uint_eq(served_number(&h, S4 "qve/identity"), 18 - i);
+		house_stop(&h);
+	}
+}
+END_TEST
+
 /* A request says itself what it wants, unless the operator overrides it. */
 START_TEST(test_what_a_request_names)
 {
@@ -1011,6 +1037,7 @@ suite(void)
 	tcase_add_test(t, test_a_lag_goes_by_the_recovery_dates);
 	tcase_add_test(t, test_a_listener_of_its_own);
 	tcase_add_test(t, test_an_fmspc_of_its_own);
+	tcase_add_test(t, test_qve_of_a_set_of_tdx);
 	tcase_add_test(t, test_what_a_request_names);
 	tcase_add_test(t, test_hold);
 	tcase_add_test(t, test_advance);
