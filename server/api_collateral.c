@@ -14,6 +14,7 @@
 #include "config/base/clock.h"
 #include "config/base/enc.h"
 #include "config/base/must.h"
+#include "storage/baseline.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ struct gather {
 	struct quoteinfo quote;
 	struct gather_part part[NEED_N];
 	size_t waiting;
-	enum err e; /* the first failure */
+	bool matched; /* the identity was asked for by the TCB info's number */
+	enum err e;   /* the first failure */
 	struct why why;
 };
 
@@ -185,10 +187,38 @@ gather_answer(struct gather *g)
 	buf_free(&extra);
 }
 
+static void part_cb(void *, enum err, const struct why *, struct coll *,
+    enum served);
+
+/*
+ * They were looked for side by side, and where Intel has moved on meanwhile
+ * the TCB info is what it has now: the identity has to be of that number.
+ * False: it is.
+ */
+static bool
+gather_match(struct gather *g)
+{
+	const struct coll *tcb = g->part[NEED_TCB_INFO].coll;
+	struct gather_part *p = &g->part[NEED_IDENTITY];
+	struct coll_key key;
+
+	if (g->e != ERR_OK || g->matched || p->coll->eval_num == tcb->eval_num)
+		return false;
+	g->matched = true;
+	g->waiting = 1;
+	key = key_version_as(&p->coll->key, UPDATE_NUMBER, tcb->eval_num);
+	coll_unref(p->coll);
+	p->coll = NULL;
+	serve_held(g->req,
+	    snap_numbered(worker_snap(req_worker(g->req)), &key, tcb->eval_num),
+	    &key, part_cb, p);
+	return true;
+}
+
 static void
 gather_part_done(struct gather *g)
 {
-	if (--g->waiting > 0)
+	if (--g->waiting > 0 || gather_match(g))
 		return;
 	if (g->e == ERR_OK)
 		gather_answer(g);

@@ -6,6 +6,7 @@
 #include "config/base/enc.h"
 #include "tests/kit/baseline.h"
 #include "tests/kit/keep.h"
+#include "tests/kit/quote.h"
 
 #include <check.h>
 #include <sqlite3.h>
@@ -180,6 +181,47 @@ START_TEST(test_tcb_info_first_while_intel_moves_on)
 	sim_recovery(h.sim);
 	sim_standard(h.sim, 18);
 	expect_whole(TEE_SGX, THIRD, 18);
+	house_stop(&h);
+}
+END_TEST
+
+static unsigned
+number_within(const json_t *o, const char *member)
+{
+	static const char name[] = "\"tcbEvaluationDataNumber\":";
+	const char *text = json_string_value(json_object_get(o, member));
+
+	ck_assert_ptr_nonnull(text);
+	text = strstr(text, name);
+	ck_assert_ptr_nonnull(text);
+	return (unsigned)strtoul(text + strlen(name), NULL, 10);
+}
+
+/* Nor is a set mixed that is asked for at once, for a quote. */
+START_TEST(test_collateral_of_a_quote_while_intel_moves_on)
+{
+	struct kit_quote k = { .version = 4,
+		.tee = TEE_SGX,
+		.pck = { .ca = PCK_CA_PLATFORM,
+		    .fmspc = { 0x00, 0x80, 0x6f, 0x05, 0x00, 0x00 } } };
+	struct edge_reply r;
+	json_t *doc;
+	int i;
+
+	house_start(&h, NULL);
+	expect_whole(TEE_SGX, FMSPC, 17);
+	sim_recovery(h.sim);
+	sim_standard(h.sim, 18);
+	for (i = 0; i < 2; i++) {
+		r = keep(house_send(&h, "POST", "/v1/collateral", NULL,
+		    blob_span(keep_blob(kit_quote(sim_pki(h.sim), &k)))));
+		ck_assert_msg(r.status == 200, "%s", r.text);
+		doc = json_loadb(r.body, r.len, 0, NULL);
+		ck_assert_uint_eq(number_within(doc, "tcb_info"), 18);
+		ck_assert_uint_eq(number_within(doc, "qe_identity"), 18);
+		json_decref(doc);
+		baseline_settle(&h);
+	}
 	house_stop(&h);
 }
 END_TEST
@@ -1031,6 +1073,7 @@ suite(void)
 	    test_an_fmspc_intel_does_not_have_does_not_hold_the_others);
 	tcase_add_test(t, test_identity_first_while_intel_moves_on);
 	tcase_add_test(t, test_tcb_info_first_while_intel_moves_on);
+	tcase_add_test(t, test_collateral_of_a_quote_while_intel_moves_on);
 	tcase_add_test(t, test_identity_first_of_all);
 	tcase_add_test(t, test_a_pin_stays_while_intel_moves_on);
 	tcase_add_test(t, test_early_and_back);
