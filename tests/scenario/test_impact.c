@@ -406,16 +406,21 @@ START_TEST(test_chips_below_a_least_tcb)
 }
 END_TEST
 
+/* A change that concerns one Milan; tcb NULL: none is named. */
+static const char *
+of_chip(const char *chip, const char *tcb, bool force)
+{
+	return keep_printf("{\"product\":\"Milan\",\"chip\":\"%s\",%s%s%s"
+			   "\"force\":%s,\"reason\":\"t\"}",
+	    chip, tcb == NULL ? "" : "\"tcb\":\"", tcb == NULL ? "" : tcb,
+	    tcb == NULL ? "" : "\",", force ? "true" : "false");
+}
+
 /* One chip's own, its id in capitals: of the others nothing is asked. */
 START_TEST(test_a_chip_below_its_own_least_tcb)
 {
 	struct sim_chip chip[3];
 	char path[SIM_KDS_PATH], tcb[17], id[2 * AMD_HWID_MAX + 1];
-	const char *pin =
-	    "{\"product\":\"Milan\",\"chip\":\"%s\",\"tcb\":\"%s\","
-	    "\"force\":%s,\"reason\":\"t\"}";
-	const char *clear = "{\"product\":\"Milan\",\"chip\":\"%s\","
-			    "\"reason\":\"t\"}";
 	json_t *doc;
 	size_t i;
 
@@ -428,17 +433,17 @@ START_TEST(test_a_chip_below_its_own_least_tcb)
 	chip[1] = sim_chip_at(chip[1].n, 201);
 	amd_tcb_write(chip[1].tcb, tcb);
 	hex_upper(span_of(chip[1].hwid, amd_hwid_len(AMD_MILAN)), id);
-	doc = posted("pin", keep_printf(pin, id, tcb, "false"), 409);
+	doc = posted("pin", of_chip(id, tcb, false), 409);
 	expect_chips(doc, 1, 0, 1);
 	json_decref(doc);
-	doc = posted("pin", keep_printf(pin, id, tcb, "true"), 200);
+	doc = posted("pin", of_chip(id, tcb, true), 200);
 	expect_chips(doc, 1, 0, 1);
 	json_decref(doc);
 	/* It has fallen: its product's rule changes nothing for it. */
 	doc = demand("0000000000000000", false, 200);
 	expect_chips(doc, 0, 1, 1);
 	json_decref(doc);
-	doc = posted("clear", keep_printf(clear, chip[1].hex), 200);
+	doc = posted("clear", of_chip(chip[1].hex, NULL, false), 200);
 	expect_chips(doc, 0, 1, 0);
 	json_decref(doc);
 	house_stop(&h);
