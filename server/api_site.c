@@ -11,6 +11,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "config/base/map.h"
 #include "config/base/must.h"
 
 #include <stdlib.h>
@@ -35,8 +36,27 @@ struct site_import {
 	json_t *doc;                              /* owned */
 	json_t *certs, *registrations, *policies; /* in doc; or NULL */
 	size_t at;                                /* in the list at hand */
+	/* Once a page was refused: it without its platforms, and these rows by
+	 * place_of(), JSON arrays, own references. */
+	json_t *rest;
+	struct map *rows;
 	struct import_list results;
 };
+
+static void
+rows_free(struct map *rows)
+{
+	struct map_iter it;
+	struct span key;
+	void *value;
+
+	if (rows == NULL)
+		return;
+	it = map_iter(rows);
+	while (map_next(&it, &key, &value))
+		json_decref(value);
+	map_free(rows);
+}
 
 static void
 site_end(struct site_import *s, enum err e, const struct why *why)
@@ -46,6 +66,8 @@ site_end(struct site_import *s, enum err e, const struct why *why)
 	else
 		reply_err(s->req, e, why);
 	import_list_fini(&s->results);
+	rows_free(s->rows);
+	json_decref(s->rest);
 	json_decref(s->doc);
 	free(s);
 }
@@ -215,29 +237,60 @@ site_platform_cb(void *arg, enum err e, const struct why *why)
 	site_platform(s);
 }
 
-static bool
-same(const json_t *a, const json_t *b, const char *name)
+/* Which platform a row is of; SPAN_NONE: it does not say. */
+static struct span
+place_of(const json_t *o, struct buf *b)
 {
-	return json_equal(json_object_get(a, name), json_object_get(b, name));
+	const char *qe_id = member(o, "qe_id"), *pce_id = member(o, "pce_id");
+
+	if (qe_id == NULL || pce_id == NULL)
+		return SPAN_NONE;
+	b->len = 0;
+	buf_add(b, qe_id, strlen(qe_id) + 1);
+	buf_str(b, pce_id);
+	return buf_view(b);
+}
+
+/* A page may have many platforms: each is looked for, not among all. */
+static void
+page_split(struct site_import *s)
+{
+	json_t *coll = json_copy(json_object_get(s->doc, "collaterals"));
+	json_t *row, *list;
+	struct buf b = BUF_INIT;
+	struct span place;
+	size_t i;
+
+	json_object_del(coll, "pck_certs");
+	s->rest = json_pack("{s:o}", "collaterals", coll);
+	s->rows = map_new();
+	json_array_foreach(json_object_get(s->doc, "platforms"), i, row)
+	{
+		if ((place = place_of(row, &b)).p == NULL)
+			continue;
+		if ((list = map_get(s->rows, place)) == NULL) {
+			list = json_array();
+			(void)map_put(s->rows, place, list);
+		}
+		json_array_append(list, row);
+	}
+	buf_free(&b);
 }
 
 /* The page again with this platform alone. */
 static json_t *
 page_of_one(const struct site_import *s, json_t *certs)
 {
-	json_t *doc = json_copy(s->doc), *rows = json_array(), *row, *coll;
-	size_t i;
+	json_t *coll = json_copy(json_object_get(s->rest, "collaterals"));
+	struct buf b = BUF_INIT;
+	struct span place = place_of(certs, &b);
+	json_t *rows = place.p == NULL ? NULL : map_get(s->rows, place);
 
-	json_array_foreach(json_object_get(s->doc, "platforms"), i, row)
-	{
-		if (same(row, certs, "qe_id") && same(row, certs, "pce_id"))
-			json_array_append(rows, row);
-	}
-	coll = json_copy(json_object_get(s->doc, "collaterals"));
+	buf_free(&b);
 	json_object_set_new(coll, "pck_certs", json_pack("[O]", certs));
-	json_object_set_new(doc, "platforms", rows);
-	json_object_set_new(doc, "collaterals", coll);
-	return doc;
+	return json_pack("{s:o, s:o}", "platforms",
+	    rows == NULL ? json_array() : json_incref(rows), "collaterals",
+	    coll);
 }
 
 static void
@@ -272,6 +325,7 @@ site_page_cb(void *arg, enum err e, const struct why *why)
 	size_t i;
 
 	if (e == ERR_PARAM || e == ERR_INTEGRITY || e == ERR_OLDER) {
+		page_split(s);
 		site_platform(s);
 		return;
 	}
