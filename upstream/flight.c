@@ -17,8 +17,7 @@
  * An upstream that fails at once is asked once more after a moment, and then
  * whoever waits hears about it: within a second in all.
  */
-#define RETRY_WITHIN_MS 400
-#define RETRY_AFTER_MS  200 /* and up to half of that again */
+#define RETRY_AFTER_MS 200 /* and up to half of that again */
 
 /* While there is another mirror to ask, one that hangs does not get all of
  * the caller's time. */
@@ -499,7 +498,7 @@ flight_may_retry(const struct flight *f, enum err e)
 	    e == ERR_NOT_CACHED || e == ERR_OLDER || e == ERR_TOO_BIG)
 		return false;
 	return f->host != NULL && flight_has_client(f) &&
-	       clock_mono_ms() - f->began_ms < RETRY_WITHIN_MS &&
+	       clock_mono_ms() - f->began_ms < f->table->retry_within_ms &&
 	       origin_look(&f->host->origin, hosts_ms(), &until) == ORIGIN_GO;
 }
 

@@ -145,12 +145,16 @@ struct flights {
 	struct map *by_name;
 	struct flight_list all;
 	size_t max_waiters;
+	int64_t retry_within_ms; /* RETRY_WITHIN_MS, but in tests */
 	bool draining;
 	_Atomic size_t n, n_waiters; /* any thread may look */
 	/* When a flight ends or a waiter is told: has the room emptied? */
 	void (*idle)(void *);
 	void *idle_arg;
 };
+
+/* What takes longer than this to fail is not asked for once more. */
+#define RETRY_WITHIN_MS 400
 
 /* How many flights; each is a few hundred bytes and its answer in hand. */
 #define FLIGHTS_MAX 8192

@@ -16,6 +16,7 @@ flights_init(struct flights *t, struct loop *loop, struct transport *tr,
     struct hosts *hosts)
 {
 	*t = (struct flights){ .loop = loop, .transport = tr, .hosts = hosts };
+	t->retry_within_ms = RETRY_WITHIN_MS;
 	t->by_name = map_new();
 	TAILQ_INIT(&t->all);
 }

@@ -289,6 +289,8 @@ fl_stage(const char *text)
 	fl.hosts = hosts_new(fl.loop, fl.config);
 	flights_init(&fl.table, fl.loop, &fake, fl.hosts);
 	fl.table.max_waiters = (size_t)fl.config->upstream.max_waiters;
+	/* However slow this machine is, what fails fails at once. */
+	fl.table.retry_within_ms = 3600000;
 	fl.table.again = again_new(AGAIN_MAX);
 	fl.table.budget = budget_new(BUDGET_MAX);
 	fl.mirrors = 1;

@@ -310,6 +310,20 @@ START_TEST(test_a_failing_upstream_is_asked_once_more_and_then_told)
 }
 END_TEST
 
+/* Who has waited already does not wait twice as long. */
+START_TEST(test_an_upstream_that_fails_slowly_is_not_asked_once_more)
+{
+	fail_status = 500;
+	fl.table.retry_within_ms = 0;
+	fl_on_loop(one);
+	fl_on_loop(first_fails);
+	ck_assert_uint_eq(fl.n_told, 1);
+	ck_assert_int_eq(fl.told[0].err, ERR_UP_ERROR);
+	fl_later(10);
+	ck_assert_uint_eq(fl.n_asked, 1);
+}
+END_TEST
+
 START_TEST(test_the_second_attempt_may_succeed)
 {
 	fail_status = 0;
@@ -466,7 +480,7 @@ END_TEST
 static void
 mixed_patience(void)
 {
-	fl_want_as("x", 1000, 1, false);
+	fl_want_as("x", 25000, 1, false);
 	fl_want_as("x", 600000, 2, false);
 	fl_want_as("x", -1, 3, true);
 }
@@ -500,8 +514,8 @@ END_TEST
 static void
 impatient(void)
 {
-	fl_want_as("x", 1000, 9, false);
-	fl_want_as("y", 1000, 10, false);
+	fl_want_as("x", 25000, 9, false);
+	fl_want_as("y", 25000, 10, false);
 }
 
 START_TEST(test_during_a_pause_nobody_is_asked)
@@ -520,7 +534,7 @@ END_TEST
 static void
 hurried_wants(void)
 {
-	fl_want_as("x", 1000, 1, false);
+	fl_want_as("x", 25000, 1, false);
 }
 
 START_TEST(test_429_with_nobody_left_ends_the_flight)
@@ -605,6 +619,8 @@ main(void)
 	tcase_add_test(t, test_a_cache_that_explains_itself_is_not_down);
 	tcase_add_test(t,
 	    test_a_failing_upstream_is_asked_once_more_and_then_told);
+	tcase_add_test(t,
+	    test_an_upstream_that_fails_slowly_is_not_asked_once_more);
 	tcase_add_test(t, test_the_second_attempt_may_succeed);
 	tcase_add_test(t, test_background_work_is_not_asked_twice_in_a_row);
 	tcase_add_test(t, test_an_open_circuit_answers_at_once_with_its_reason);
