@@ -91,6 +91,8 @@ inspect_any(struct span s, unsigned depth, struct why *why)
 		return inspect_json(s, depth, why);
 	if (s.len > 2 && s.p[0] == 0x30 && s.p[1] > 0x80)
 		return inspect_der(s, why);
+	if (depth > 0 && (o = inspect_memory(s, depth - 1)) != NULL)
+		return o;
 	if ((o = inspect_evidence(s, why)) != NULL || why->err != ERR_OK)
 		return o;
 	if ((o = inspect_table(s, why)) != NULL || why->err != ERR_OK)
@@ -154,9 +156,10 @@ const struct cli_command cli_inspect_commands[] = {
 	{ "inspect", "FILE", 1, 1, CLI_JSON, inspect_opts,
 	    "Show what a file is and what stands in it",
 	    "Quotes, SNP reports, Azure's HCL reports, certificate tables,\n"
-	    "certificates, CRLs, TCB infos, identities and documents of them;\n"
-	    "binary, PEM, JSON, hex or base64.  Nothing is verified but what\n"
-	    "--signer asks for.  Exit 2 when it is none of these.\n",
+	    "certificates, CRLs, TCB infos, identities and documents of them,\n"
+	    "Open Enclave's endorsements; binary, PEM, JSON, hex or base64.\n"
+	    "Nothing is verified but what --signer asks for.  Exit 2 when it\n"
+	    "is none of these.\n",
 	    cmd_inspect },
 	{ 0 },
 };

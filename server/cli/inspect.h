@@ -22,6 +22,8 @@ json_t *inspect_any(struct span, unsigned depth, struct why *);
 json_t *inspect_evidence(struct span, struct why *);
 /* A table of AMD certificates alone (snp-report 7.1). */
 json_t *inspect_table(struct span, struct why *);
+/* Open Enclave's endorsements of a quote; NULL: they are none. */
+json_t *inspect_memory(struct span, unsigned depth);
 /* One DER certificate or CRL. */
 json_t *inspect_der(struct span, struct why *);
 /* PEM blocks: one is shown as itself, more as a list. */

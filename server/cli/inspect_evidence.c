@@ -145,24 +145,29 @@ evidence_tree(const struct evidence *e)
 	return o;
 }
 
-/* Versions 3 to 5, a small key type: no text begins so. */
+/* Versions 3 to 5, a key of ECDSA, one of the TEEs: no text begins so. */
 static bool
 looks_like_quote(struct span s)
 {
 	return s.len > 4 && s.p[0] >= 3 && s.p[0] <= 5 && s.p[1] == 0 &&
-	       s.p[3] == 0;
+	       (s.p[2] == 2 || s.p[2] == 3) && s.p[3] == 0 &&
+	       (s.p[4] == TEE_SGX || s.p[4] == TEE_TDX);
 }
 
 json_t *
 inspect_evidence(struct span s, struct why *why)
 {
+	struct snp_report r;
 	struct evidence e;
 	struct quote q;
 	json_t *o;
 
 	evidence_read(s, &e);
 	o = evidence_tree(&e);
-	if (o == NULL && e.err != SNP_OK)
+	/* What is wrong with a report says nothing of what is none. */
+	if (o == NULL && e.err != SNP_OK &&
+	    (e.has_hcl || !snp_report_layout(e.bytes, &r) ||
+		r.signature_algo == 1))
 		*why = e.why;
 	else if (o == NULL && looks_like_quote(s))
 		(void)!quote_read(s, &q, why);
