@@ -5,6 +5,7 @@
 #include "storage/store.h"
 
 #include <dirent.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -677,4 +678,39 @@ kit_platform_id(const char *qe_id)
 	must(strlen(qe_id) <= QE_ID_MAX);
 	memcpy(id.qe_id, qe_id, strlen(qe_id));
 	return id;
+}
+
+bool
+kit_holds(struct kit *k, struct coll_key key)
+{
+	return kit_held(k, &key) != NULL;
+}
+
+/* --- the database itself ----------------------------------------------- */
+
+void
+kit_sql(struct kit *k, const char *text)
+{
+	sqlite3 *db;
+
+	must(sqlite3_open(k->db, &db) == SQLITE_OK);
+	must(sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK);
+	must(sqlite3_changes(db) > 0);
+	must(sqlite3_close(db) == SQLITE_OK);
+}
+
+int64_t
+kit_number(struct kit *k, const char *text)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt = NULL;
+	int64_t n;
+
+	must(sqlite3_open(k->db, &db) == SQLITE_OK);
+	must(sqlite3_prepare_v2(db, text, -1, &stmt, NULL) == SQLITE_OK);
+	must(sqlite3_step(stmt) == SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	must(sqlite3_close(db) == SQLITE_OK);
+	return n;
 }

@@ -78,6 +78,11 @@ void kit_tick(struct kit *);
 const char *kit_text(const struct kit *);
 /* The record in the newest snapshot, borrowed; NULL: not there. */
 struct coll *kit_held(struct kit *, const struct coll_key *);
+bool kit_holds(struct kit *, struct coll_key);
+/* One statement on the database, closed or open, that has to change rows; one
+ * that gives a number. */
+void kit_sql(struct kit *, const char *text);
+int64_t kit_number(struct kit *, const char *text);
 
 /* The honest pieces, made and admitted; fails the process if refused. */
 void kit_root_crl(struct kit *);

@@ -101,3 +101,32 @@ kit_vcek_spec(enum amd_product product, unsigned chip, uint8_t ucode)
 	v.hwid[1] = (unsigned char)(chip >> 8);
 	return v;
 }
+
+struct pki_vek
+kit_milan(struct kit *k)
+{
+	struct pki_vek spec = kit_vcek_spec(AMD_MILAN, 1, 219);
+
+	kit_amd_chain_ok(k, AMD_MILAN, AMD_VCEK);
+	kit_amd_crl_ok(k, AMD_MILAN, AMD_VCEK);
+	must_pass(k, kit_amd_vek(k, &spec));
+	return spec;
+}
+
+bool
+kit_vek_cached(struct kit *k, const struct pki_vek *spec)
+{
+	struct coll_key key = kit_vek_key(spec);
+	struct coll *c = storage_vek_cached(k->st, &key);
+
+	coll_unref(c);
+	return c != NULL;
+}
+
+enum err
+kit_vek_spec(struct kit *k, const struct pki_vek *spec)
+{
+	struct coll_key key = kit_vek_key(spec);
+
+	return kit_vek(k, &key);
+}

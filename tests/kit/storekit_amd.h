@@ -19,5 +19,10 @@ void kit_amd_chain_ok(struct kit *, enum amd_product, enum amd_side);
 void kit_amd_crl_ok(struct kit *, enum amd_product, enum amd_side);
 /* A VCEK of chip "n" (any small number) with this ucodeSPL. */
 struct pki_vek kit_vcek_spec(enum amd_product, unsigned chip, uint8_t ucode);
+/* Milan's chain and list, and a VCEK of chip 1: what was offered. */
+struct pki_vek kit_milan(struct kit *);
+/* It is in memory; kit_vek() of it. */
+bool kit_vek_cached(struct kit *, const struct pki_vek *);
+enum err kit_vek_spec(struct kit *, const struct pki_vek *);
 
 #endif
