@@ -202,3 +202,41 @@ expect_change(const struct house *h, const char *verb, const char *body,
 		expect_header(&r, "Larder-Reason", reason);
 	edge_reply_free(&r);
 }
+
+/* --- a site ------------------------------------------------------------ */
+
+void
+expect_whole(const struct house *h, enum tee tee, const char *fmspc,
+    uint32_t number)
+{
+	expect_set(h, tee, fmspc, number);
+	ck_assert_uint_eq(served_number(h,
+			      "/sgx/certification/v4/qve/identity"),
+	    number);
+}
+
+void
+expect_site(const struct house *h, uint32_t number)
+{
+	expect_whole(h, TEE_SGX, "00606A000000", number);
+	expect_whole(h, TEE_SGX, "90C06F000000", number);
+	expect_whole(h, TEE_TDX, "90C06F000000", number);
+	expect_whole(h, TEE_SGX, "00806F050000", number);
+}
+
+void
+site_start(struct house *h, const struct house_opts *o)
+{
+	house_start(h, o);
+	expect_site(h, 17);
+}
+
+long
+baseline_revision(const struct house *h)
+{
+	json_t *doc = baseline_doc(h);
+	long n = (long)json_integer_value(json_object_get(doc, "revision"));
+
+	json_decref(doc);
+	return n;
+}

@@ -24,8 +24,18 @@ void expect_set(const struct house *, enum tee, const char *fmspc,
 /* The number in one answer, whose status must be 200. */
 uint32_t served_number(const struct house *, const char *target);
 
+/* The same, and QvE's identity, which is SGX's whatever it verifies. */
+void expect_whole(const struct house *, enum tee, const char *fmspc,
+    uint32_t number);
+
+/* A house that holds 17 of three FMSPCs, one of them with TDX too, and all
+ * identities; and all of that of one number. */
+void site_start(struct house *, const struct house_opts *);
+void expect_site(const struct house *, uint32_t number);
+
 /* GET /v1/baseline; json_decref(). */
 json_t *baseline_doc(const struct house *);
+long baseline_revision(const struct house *);
 /* The row of "effective" of a listener (NULL) and FMSPC (NULL); borrowed. */
 json_t *baseline_row(json_t *doc, const char *listen, const char *tee,
     const char *fmspc);
