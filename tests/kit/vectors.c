@@ -1,5 +1,7 @@
 #include "tests/kit/vectors.h"
 
+#include "config/base/must.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,4 +50,35 @@ vectors_skipped(unsigned n)
 {
 	if (!vectors_present())
 		printf("skipped: %u no vectors in %s\n", n, vectors_dir());
+}
+
+struct tcbinfo *
+vector_info(const char *path)
+{
+	struct blob *b = vector_read(path);
+	struct tcbinfo *info = NULL;
+	unsigned char sig[64];
+	struct span value;
+
+	must(b != NULL);
+	must(jspan_cut(blob_span(b), "tcbInfo", &value, sig, NULL) == ERR_OK);
+	must(tcbinfo_parse(value, &info, NULL) == ERR_OK);
+	blob_unref(b);
+	return info;
+}
+
+struct identity *
+vector_identity(const char *path)
+{
+	struct blob *b = vector_read(path);
+	struct identity *id = NULL;
+	unsigned char sig[64];
+	struct span value;
+
+	must(b != NULL);
+	must(jspan_cut(blob_span(b), "enclaveIdentity", &value, sig, NULL) ==
+	     ERR_OK);
+	must(identity_parse(value, &id, NULL) == ERR_OK);
+	blob_unref(b);
+	return id;
 }

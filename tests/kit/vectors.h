@@ -6,6 +6,7 @@
 #define TESTS_KIT_VECTORS_H
 
 #include "config/base/blob.h"
+#include "storage/verify/verify.h"
 
 /* The folder is there. */
 bool vectors_present(void);
@@ -15,6 +16,10 @@ const char *vectors_dir(void);
 struct blob *vector_read(const char *path);
 /* Any file, whole; NULL when it cannot be read. */
 struct blob *file_read(const char *path);
+/* What stands in one of Intel's documents, which must be there; signature and
+ * dates are not looked at.  The caller's. */
+struct tcbinfo *vector_info(const char *path);
+struct identity *vector_identity(const char *path);
 /* Without the folder: print "skipped: N ..." for the runner to add up. */
 void vectors_skipped(unsigned n);
 
