@@ -236,7 +236,7 @@ version_set(struct version *v, const struct baseline *b, struct named *n)
 			memcpy(ask.fmspc, v->key.fmspc, sizeof(ask.fmspc));
 		v->step = trail_ask(version_trail(v), &ask, &number);
 	}
-	if (v->step == TRAIL_FOLLOWS)
+	if (v->step != TRAIL_WAITS)
 		version_follow(v, b, number, n);
 	v->turn = v->step == TRAIL_WAITS ? ask.number : 0;
 	return v->step != TRAIL_WAITS;

@@ -50,7 +50,7 @@ struct mark {
 	uint8_t score;   /* how often it was that which opened, by the pauses */
 	uint8_t patience;
 	uint8_t owed[TRAIL_KINDS]; /* of the sets with "number" */
-	uint8_t spare;
+	uint8_t doubt; /* another kind came that no set owes: that, plus 1 */
 };
 
 /* What the file is. */
@@ -247,8 +247,8 @@ static void
 mark_clean(struct mark *m)
 {
 	if (m->first >= TRAIL_KINDS || m->late > TRAIL_KINDS ||
-	    m->number > TRAIL_NUMBER_MAX || m->turn > TRAIL_NUMBER_MAX ||
-	    m->patience > QVE_PATIENCE)
+	    m->doubt > TRAIL_KINDS || m->number > TRAIL_NUMBER_MAX ||
+	    m->turn > TRAIL_NUMBER_MAX || m->patience > QVE_PATIENCE)
 		*m = (struct mark){ .name = m->name, .patience = QVE_UNKNOWN };
 	m->fmspc &= FMSPC_KNOWN | FMSPC_MASK;
 }
@@ -332,6 +332,19 @@ mark_is_over(const struct mark *m, int64_t now_ms)
 
 /* --- a request -------------------------------------------------------- */
 
+/* Another kind opens: this one, and perhaps the third, is part of its set. */
+static void
+mark_turn_round(struct mark *m, uint8_t kind_1)
+{
+	int k;
+
+	m->first = (uint8_t)(kind_1 - 1);
+	m->score = 0;
+	m->doubt = 0;
+	for (k = 0; k < TRAIL_KINDS; k++)
+		m->owed[k] = k != m->first;
+}
+
 /*
  * Which kind opens was taken from the first request that was seen, and that
  * may have been somebody's who asks for an identity alone.  Pauses tell: one is
@@ -349,14 +362,33 @@ mark_pace(struct mark *m, const struct trail_ask *q)
 		return;
 	}
 	m->score = m->late != 0 && !pause ? (uint8_t)(m->score + 1) : 0;
-	if (m->score >= 2) {
-		m->first = (uint8_t)(m->late - 1);
-		m->score = 0;
-		/* This is part of the set that is open. */
-		memset(m->owed, 0, sizeof(m->owed));
-		m->owed[q->kind] = 1;
-	}
+	if (m->score >= 2)
+		mark_turn_round(m, m->late);
 	m->late = 0;
+}
+
+/*
+ * An identity that no set owes is asked for once more, or begins a set in
+ * another order than the ones before.  If what opened those comes right behind,
+ * it is the latter.  If it comes later, nobody knows: it is given what suits
+ * both.
+ */
+static void
+mark_doubt(struct mark *m, struct trail_ask *q)
+{
+	if (q->kind != m->first) {
+		if (m->doubt == 0 && m->owed[q->kind] == 0 &&
+		    q->kind != TRAIL_TCB)
+			m->doubt = (uint8_t)(q->kind + 1);
+		return;
+	}
+	if (m->doubt == 0)
+		return;
+	if (age(m->seen_ms, q->now_ms) < TRAIL_PAUSE_MS)
+		mark_turn_round(m, m->doubt);
+	else if (!q->apart)
+		q->number = m->number;
+	m->doubt = 0;
 }
 
 /* One of it is still to come, as far as one can know. */
@@ -450,14 +482,14 @@ static void
 mark_begin(struct mark *m, const struct trail_ask *q)
 {
 	m->first = (uint8_t)q->kind;
-	m->late = m->score = 0;
+	m->late = m->score = m->doubt = 0;
 	m->turn = 0;
 	memset(m->owed, 0, sizeof(m->owed));
 	mark_open(m, q);
 }
 
 static enum trail_step
-mark_step(struct mark *m, const struct trail_ask *q)
+mark_step(struct mark *m, struct trail_ask *q)
 {
 	if (mark_is_over(m, q->now_ms)) {
 		mark_begin(m, q);
@@ -467,8 +499,13 @@ mark_step(struct mark *m, const struct trail_ask *q)
 	/* It waited for its turn, and the rule has another number now. */
 	if (q->turn != q->number && m->turn == q->turn)
 		m->turn = 0;
-	if (q->kind == TRAIL_TCB && m->owed[TRAIL_TCB] == 0)
+	mark_doubt(m, q);
+	if (q->kind == TRAIL_TCB && m->first != TRAIL_TCB &&
+	    m->owed[TRAIL_TCB] == 0) {
 		m->first = TRAIL_TCB;
+		/* The one before it was not part of another's set either. */
+		count(&m->owed[TRAIL_QE], 1);
+	}
 	if (q->kind != m->first) {
 		mark_follow(m, q);
 		return TRAIL_FOLLOWS;
@@ -514,7 +551,7 @@ trail_ask(struct trail *t, const struct trail_ask *q, uint32_t *number)
 	}
 	mark_put(at, &m);
 	trail_unlock(lock);
-	*number = step == TRAIL_FOLLOWS && !q->apart ? m.number : q->number;
+	*number = m.number != 0 ? m.number : q->number;
 	return step;
 }
 

@@ -77,7 +77,8 @@ struct trail_ask {
 	int64_t now_ms; /* UTC */
 };
 
-/* One of the kind is about to be given: with this number, which may be 0. */
+/* One of the kind is about to be given: with this number, which may be 0.  It
+ * means nothing with TRAIL_WAITS. */
 enum trail_step trail_ask(struct trail *, const struct trail_ask *,
     uint32_t *number);
 /* It was not, after all. */

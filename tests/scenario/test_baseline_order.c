@@ -253,6 +253,27 @@ START_TEST(test_a_change_in_the_middle)
 }
 END_TEST
 
+/* An address from which whole sets were asked for in the usual order. */
+START_TEST(test_another_order_than_before)
+{
+	struct client c[KINDS], usual;
+	size_t i;
+
+	begin();
+	clients_new(2, c);
+	for (i = 0; i < KINDS; i++) {
+		usual = c[i];
+		usual.order = "tqv";
+		ck_assert_uint_eq(ask_set(&usual), 17);
+	}
+	expect_first(c, 17);
+	pin(18);
+	await(18);
+	expect_rest(c, 17);
+	end();
+}
+END_TEST
+
 /* --- larderd ends in the middle --------------------------------------- */
 
 static void
@@ -527,6 +548,7 @@ suite(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, test_a_change_in_the_middle);
+	tcase_add_test(t, test_another_order_than_before);
 	tcase_add_loop_test(t, test_a_restart_in_the_middle, 0, 2);
 	tcase_add_test(t, test_a_file_that_is_no_good);
 	tcase_add_test(t, test_a_second_larderd);

@@ -330,6 +330,38 @@ START_TEST(test_a_tcb_info_that_nobody_owes_opens)
 }
 END_TEST
 
+/* Somebody has asked in the usual order, and now comes in another: from what no
+ * set owes it is seen at once. */
+START_TEST(test_another_order_behind_a_whole_set)
+{
+	const char *order = orders[_i];
+	int i;
+
+	expect_set("a", "tqvtqv", 17);
+	for (i = 0; i < 3; i++) {
+		expect_straddled("a", order, 17, 18);
+		now += TRAIL_OPEN_MS;
+		expect_straddled("a", order, 18, 17);
+		now += TRAIL_OPEN_MS;
+	}
+}
+END_TEST
+
+/* The TCB info comes later than that: it may be of a set of either order. */
+START_TEST(test_an_identity_once_more)
+{
+	expect_set("a", "tqv", 17);
+	ck_assert_uint_eq(ask("a", QE, 18), 17);
+	now += TRAIL_PAUSE_MS;
+	ck_assert_uint_eq(ask("a", TCB, 18), 17);
+	ck_assert_uint_eq(ask("a", QE, 18), 17);
+	ck_assert_uint_eq(ask("a", QVE, 18), 17);
+	expect_straddled("a", "tqv", 18, 17);
+	now += TRAIL_OPEN_MS;
+	expect_straddled("a", "tqv", 17, 18);
+}
+END_TEST
+
 /* One client alone: its pauses are between its sets. */
 START_TEST(test_pauses_tell_what_opens)
 {
@@ -511,12 +543,20 @@ START_TEST(test_counts_saturate)
 	for (i = 0; i < 1000; i++)
 		ck_assert_uint_eq(ask("a", TCB, 17), 17);
 	ck_assert_uint_eq(ask("a", TCB, 18), 0);
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 255; i++)
 		ck_assert_uint_eq(ask("a", QE, 18), 17);
-	expect_set("a", "v", 17);
-	for (i = 0; i < 1000; i++)
+	ck_assert_uint_eq(ask("a", TCB, 18), 0);
+	for (i = 0; i < 255; i++)
 		ck_assert_uint_eq(ask("a", QVE, 18), 17);
 	ck_assert_uint_eq(ask("a", TCB, 18), 18);
+	/* Nothing is owed, and nothing becomes more than all. */
+	for (i = 0; i < 1000; i++)
+		ck_assert_uint_eq(ask("a", QE, 17), 18);
+	now += TRAIL_OPEN_MS;
+	ck_assert_uint_eq(ask("a", TCB, 17), 18);
+	ck_assert_uint_eq(ask("a", QE, 17), 18);
+	expect_set("a", "v", 18);
+	ck_assert_uint_eq(ask("a", QVE, 17), 18);
 }
 END_TEST
 
@@ -847,6 +887,9 @@ suite(void)
 	tcase_add_test(tc, test_patience_is_with_qve_alone);
 	tcase_add_test(tc, test_qve_goes_with_the_set_that_owes_it);
 	tcase_add_test(tc, test_a_tcb_info_that_nobody_owes_opens);
+	tcase_add_loop_test(tc, test_another_order_behind_a_whole_set, 0,
+	    ORDERS);
+	tcase_add_test(tc, test_an_identity_once_more);
 	tcase_add_loop_test(tc, test_pauses_tell_what_opens, 0, 4);
 	tcase_add_loop_test(tc, test_one_pause_in_the_middle_tells_nothing, 0,
 	    ORDERS);
