@@ -3,6 +3,7 @@
  * for whoever is to make it, for the history, and to refuse one that fells too
  * many.
  */
+#include "config/base/map.h"
 #include "config/base/must.h"
 #include "storage/baseline_int.h"
 #include "storage/fleet.h"
@@ -28,14 +29,33 @@ rule_stays(const struct base_policy *was, const struct base_policy *is,
 	       a->rule.retire == b->rule.retire;
 }
 
+static void
+impact_fmspc(const struct base_step *c, const struct sets *sets,
+    const char *listen, const char *fmspc, struct impact_sum *sum)
+{
+	const struct baseline *was = c->st->base->table;
+	struct impact_move move[BASE_TEES] = { { 0, 0 } };
+	const struct number_set *held;
+	size_t t;
+
+	for (t = 0; t < BASE_TEES; t++) {
+		if (sets_of(sets, BASE_TEE(t), fmspc, &held) == 0)
+			continue;
+		move[t].from =
+		    baseline_pick(was, listen, BASE_TEE(t), fmspc)->number;
+		move[t].to =
+		    baseline_pick(c->table, listen, BASE_TEE(t), fmspc)->wanted;
+	}
+	impact_of_both(c->st, sets, fmspc, move, sum);
+}
+
 /* Every FMSPC from what it has at a listener (NULL: at those without a rule of
  * their own) to what it is to have. */
 static struct impact_sum
 impact_at(const struct base_step *c, const struct sets *sets,
     const char *listen)
 {
-	const struct baseline *was = c->st->base->table;
-	const struct base_pick *from, *to;
+	struct map *done = map_new();
 	struct impact_sum sum = { 0 };
 	struct base_held held;
 	size_t at = 0, end = 0;
@@ -44,16 +64,13 @@ impact_at(const struct base_step *c, const struct sets *sets,
 	while (base_held_next(&held, &at, &end)) {
 		const struct base_piece *p = &held.v[at];
 
-		if (p->kind != COLL_TCBINFO)
-			continue;
-		from = baseline_pick(was, listen, BASE_TEE(p->tee), p->fmspc);
-		to =
-		    baseline_pick(c->table, listen, BASE_TEE(p->tee), p->fmspc);
-		if (from->number != 0 && to->wanted != 0)
-			impact_of(c->st, sets, BASE_TEE(p->tee), p->fmspc,
-			    from->number, to->wanted, &sum);
+		/* Both TEEs of an FMSPC at once. */
+		if (p->kind == COLL_TCBINFO &&
+		    map_put(done, span_str(p->fmspc), done) == NULL)
+			impact_fmspc(c, sets, listen, p->fmspc, &sum);
 	}
 	base_held_fini(&held);
+	map_free(done);
 	return sum;
 }
 

@@ -123,6 +123,16 @@ const struct impact_set *sets_get(const struct sets *, enum tee,
  */
 void impact_of(struct storage *, const struct sets *, enum tee,
     const char *fmspc, uint32_t from, uint32_t to, struct impact_sum *sum);
+/*
+ * The same when each TEE's number gives way to another, 0: it is not
+ * concerned; by base_tee_index().  A platform of both counts once: as the one
+ * in which it falls.
+ */
+struct impact_move {
+	uint32_t from, to;
+};
+void impact_of_both(struct storage *, const struct sets *, const char *fmspc,
+    const struct impact_move move[2], struct impact_sum *sum);
 /* The gauges anew, for impact_metrics(), which any thread may call. */
 void impact_publish(struct storage *);
 void impact_metrics(struct storage *, struct buf *);

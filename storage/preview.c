@@ -5,7 +5,7 @@
 #include "storage/preview.h"
 #include "config/base/clock.h"
 #include "config/base/must.h"
-#include "storage/baseline.h"
+#include "storage/baseline_int.h"
 #include "storage/fleet.h"
 #include "storage/status.h"
 
@@ -105,6 +105,58 @@ impact_of(struct storage *st, const struct sets *sets, enum tee tee,
 
 	groups_sum(&gs, tee, sets_get(sets, tee, fmspc, from),
 	    sets_get(sets, tee, fmspc, to), sum);
+	free(gs.v);
+}
+
+/* Of two TEEs' sums over the same platforms the one in which they fall, of two
+ * in which they do the one that certificates do not mend. */
+static bool
+sum_worse(const struct impact_sum *a, const struct impact_sum *b)
+{
+	if (a->fall != b->fall)
+		return a->fall > b->fall;
+	return a->fall != 0 && a->refetch < b->refetch;
+}
+
+static void
+sum_add(struct impact_sum *sum, const struct impact_sum *one)
+{
+	unsigned i;
+
+	sum->platforms += one->platforms;
+	sum->fall += one->fall;
+	sum->refetch += one->refetch;
+	for (i = 0; i < IMPACT_STATUS_N; i++) {
+		sum->before[i] += one->before[i];
+		sum->after[i] += one->after[i];
+	}
+}
+
+void
+impact_of_both(struct storage *st, const struct sets *sets, const char *fmspc,
+    const struct impact_move move[BASE_TEES], struct impact_sum *sum)
+{
+	struct groups gs = groups_of(st, fmspc), one;
+	struct impact_sum of, worst;
+	size_t i, t;
+
+	for (i = 0; i < gs.n; i++) {
+		one = (struct groups){ fmspc, gs.v + i, 1, 0 };
+		worst = (struct impact_sum){ 0 };
+		for (t = 0; t < BASE_TEES; t++) {
+			of = (struct impact_sum){ 0 };
+			if (move[t].from != 0 && move[t].to != 0)
+				groups_sum(&one, BASE_TEE(t),
+				    sets_get(sets, BASE_TEE(t), fmspc,
+					move[t].from),
+				    sets_get(sets, BASE_TEE(t), fmspc,
+					move[t].to),
+				    &of);
+			if (worst.platforms == 0 || sum_worse(&of, &worst))
+				worst = of;
+		}
+		sum_add(sum, &worst);
+	}
 	free(gs.v);
 }
 

@@ -450,6 +450,47 @@ START_TEST(test_a_chip_below_its_own_least_tcb)
 }
 END_TEST
 
+/* --- both TEEs -------------------------------------------------------- */
+
+/* The platforms of this FMSPC have shown a TDX quote, too: each counts once,
+ * or of these that fall it would be half the share. */
+START_TEST(test_a_platform_of_both_tees_counts_once)
+{
+	struct quote_seen q = { .tee = TEE_TDX,
+		.tee_svn = { 9, 1, 3 },
+		.qe_isvsvn = 8 };
+	struct sim_platform p;
+	json_t *change, *o;
+	json_int_t sum = 0;
+	const char *status;
+	json_t *n;
+	unsigned i;
+
+	fleet_start();
+	for (i = 0; i < 6; i++) {
+		p = platform(i);
+		q.pcesvn = p.pcesvn;
+		memcpy(q.ppid, p.ppid, sizeof(q.ppid));
+		memcpy(q.comp, p.cpusvn, sizeof(q.comp));
+		memcpy(q.fmspc, p.fmspc, sizeof(q.fmspc));
+		storage_quote_seen(h.storage, &q);
+	}
+	recovery();
+	change = posted("pin",
+	    "{\"number\":18,\"force\":true,\"reason\":\"t\"}", 200);
+	o = json_object_get(change, "impact");
+	ck_assert_int_eq(num(o, "platforms"), 6);
+	ck_assert_int_eq(num(o, "fall"), 4);
+	json_object_foreach(json_object_get(o, "after"), status, n)
+	{
+		sum += json_integer_value(n);
+	}
+	ck_assert_int_eq(sum, 6);
+	json_decref(change);
+	house_stop(&h);
+}
+END_TEST
+
 /* --- rolling back ----------------------------------------------------- */
 
 /* Post a change: how many fall, and are out of date before and after. */
@@ -529,6 +570,7 @@ main(void)
 	tcase_add_test(tc, test_what_new_certificates_would_mend);
 	tcase_add_test(tc, test_chips_below_a_least_tcb);
 	tcase_add_test(tc, test_a_chip_below_its_own_least_tcb);
+	tcase_add_test(tc, test_a_platform_of_both_tees_counts_once);
 	tcase_add_test(tc, test_the_impact_of_a_listener_rolled_back);
 	tcase_add_test(tc, test_gauges);
 	srunner_run_all(sr, CK_NORMAL);
