@@ -143,12 +143,7 @@ ask(const char *text)
 	struct edge_reply r;
 	char byte;
 
-	if (ssl == NULL) {
-		ERR_clear_error();
-		close(fd);
-		return 0;
-	}
-	if (SSL_write(ssl, text, (int)strlen(text)) > 0 &&
+	if (ssl != NULL && SSL_write(ssl, text, (int)strlen(text)) > 0 &&
 	    SSL_peek(ssl, &byte, 1) == 1) {
 		edge_tls_read(ssl, &r);
 		status = r.status;
@@ -157,6 +152,8 @@ ask(const char *text)
 	ERR_clear_error();
 	SSL_free(ssl);
 	close(fd);
+	/* What became of it is counted when the server is done with it. */
+	edge_connections_wait(&edge, 0);
 	return status;
 }
 
