@@ -91,6 +91,7 @@ static const char *folder;
 START_TEST(serve)
 {
 	const struct house_opts o = {
+		.workers = 1, /* as many as larderd has on one core */
 		.listen = "[{\"address\":\"127.0.0.1:0\","
 			  "\"serve\":[\"verify\",\"pccs\"]}]",
 	};

@@ -54,13 +54,13 @@ house_json(const struct house *h, const struct house_opts *o)
 	if (o == NULL)
 		o = &none;
 	buf_printf(&b,
-	    "{\"listen\":%s,\"workers\":2,\"mode\":\"%s\","
+	    "{\"listen\":%s,\"workers\":%d,\"mode\":\"%s\","
 	    "\"database\":\"sqlite:%s/larder.db\",\"cache\":{%s},"
 	    "\"limits\":{%s},",
 	    or (o->listen, "[{\"address\":\"127.0.0.1:0\",\"serve\":[\"pccs\","
 			   "\"ops\",\"admin\"]}]"),
-	    or (o->mode, "lazy"), h->dir, or (o->cache, ""),
-	    or (o->limits, ""));
+	    o->workers == 0 ? 2 : o->workers, or (o->mode, "lazy"), h->dir,
+	    or (o->cache, ""), or (o->limits, ""));
 	buf_printf(&b, "\"upstream\":{\"pcs\":{\"urls\":[\"%s\"",
 	    sim_url(h->sim));
 	if (o->mirror != NULL)

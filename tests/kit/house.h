@@ -18,6 +18,7 @@
 /* Members of larder.json; NULL: the defaults below. */
 struct house_opts {
 	const char *mode;     /* "lazy" */
+	int workers;          /* 2 */
 	const char *cache;    /* inside cache{}: "" */
 	const char *upstream; /* inside upstream{}, beside pcs and kds: "" */
 	const char *kds;      /* inside kds{}, beside its urls: "" */
