@@ -161,7 +161,8 @@ order_time(const struct cli *cli, time_t *out)
 	long long n;
 
 	*out = clock_now();
-	if (text == NULL || time_read(span_str(text), out) == ERR_OK)
+	if (text == NULL ||
+	    (time_read(span_str(text), out) == ERR_OK && *out >= 0))
 		return true;
 	errno = 0;
 	n = strtoll(text, &end, 10);

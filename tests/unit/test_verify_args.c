@@ -89,6 +89,7 @@ START_TEST(test_options)
 	good_with("--at 2035-01-01T00:00:00Z", 1, "time");
 	good_with("--at 0", 1, "time");
 	good_with("--at -1", 2, "");
+	good_with("--at 1969-12-31T23:59:59Z", 2, "");
 	good_with("--at yesterday", 2, "");
 	good_with("--at 2025-13-01T00:00:00Z", 2, "");
 	good_with("--at " AT " --require '{\"statuses\": 3}'", 2, "");
