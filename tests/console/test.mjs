@@ -149,12 +149,12 @@ async function noIdentifierInClear() {
 
 // Sign in; the status that the view was drawn from.
 async function told(page, view) {
-  let doc;
-  page.on('response', async (r) => {
-    if (r.url().endsWith('/v1/status')) doc = await r.json();
+  let last;
+  page.on('response', (r) => {
+    if (r.url().endsWith('/v1/status')) last = r.json();
   });
   await signIn(page, view);
-  return doc;
+  return last;
 }
 
 async function theOverviewSaysWhatMatters() {
