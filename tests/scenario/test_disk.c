@@ -25,17 +25,16 @@ static struct daemon_run larderd;
 /* --- disks ------------------------------------------------------------ */
 
 /*
- * No file of larderd's grows beyond what the database's log has now.  Not for
- * this process: Check keeps its results in a file.
+ * No file of larderd's has room, not for what its database's log had once
+ * either: that may be left from a change that was still being written.  Its
+ * own log says nothing meanwhile.  Not for this process: Check keeps its
+ * results in a file.
  */
 static void
 disk_full(void)
 {
-	struct rlimit r = { 0, RLIM_INFINITY };
-	struct stat st;
+	struct rlimit r = { 1, RLIM_INFINITY };
 
-	must(stat(run_path("larder.db-wal"), &st) == 0);
-	r.rlim_cur = (rlim_t)st.st_size;
 	must(prlimit(larderd.pid, RLIMIT_FSIZE, &r, NULL) == 0);
 }
 
