@@ -149,7 +149,8 @@ error_json(enum err e, const struct why *why, const struct unit *u,
 	json_decref(o);
 }
 
-/* What is wrong with the request is 400; what we lack is 503, for now. */
+/* What is wrong with the request is 400; what we lack is 503, and when to ask
+ * again. */
 static void
 reply_error(struct req *req, enum err e, const struct why *why,
     const struct unit *u)

@@ -233,7 +233,7 @@ chain_unref(struct chain *chain)
 	free(chain);
 }
 
-/* --- the certificates in it ----------------------------------------------- */
+/* --- the certificates in it ---------------------------------------------- */
 
 void
 chain_point(const struct chain *chain, unsigned char xy[64])

@@ -39,8 +39,7 @@ sig_der(const unsigned char *sig, size_t n, unsigned char *der)
 	return (size_t)(end - der);
 }
 
-/* --- a key for any point ---------------------------------------------------
- */
+/* --- a key for any point ----------------------------------------------- */
 
 /*
  * To make a key of a point takes OpenSSL three times as long as to put another
@@ -110,8 +109,7 @@ p256_has(const unsigned char xy[64])
 	return has;
 }
 
-/* --- signatures ------------------------------------------------------------
- */
+/* --- signatures --------------------------------------------------------- */
 
 /*
  * Over a digest: looking algorithms up for EVP_DigestVerify() takes longer
@@ -129,13 +127,6 @@ digest_check(EVP_PKEY_CTX *ctx, struct span bytes, struct span sig)
 		   1;
 }
 
-static enum err
-bad_signature(struct why *why)
-{
-	return why_ssl(why, ERR_BADSIG, "pcs-upstream 5",
-	    "the signature does not verify over the bytes");
-}
-
 enum err
 sig_check_der(struct span bytes, struct span sig, const unsigned char xy[64],
     struct why *why)
@@ -147,7 +138,8 @@ sig_check_der(struct span bytes, struct span sig, const unsigned char xy[64],
 		e = why_ssl(why, ERR_RANGE, "quote-verification 14",
 		    "the key is no point of P-256");
 	else if (!digest_check(s->ctx, bytes, sig))
-		e = bad_signature(why);
+		e = why_ssl(why, ERR_BADSIG, "pcs-upstream 5",
+		    "the signature does not verify over the bytes");
 	slot_give(s);
 	return e;
 }
@@ -163,16 +155,11 @@ sig_check_point(struct span bytes, const unsigned char sig[64],
 }
 
 enum err
-sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
+sig_check(struct span bytes, const unsigned char sig[64], const X509 *signer,
     struct why *why)
 {
-	EVP_PKEY_CTX *ctx =
-	    EVP_PKEY_CTX_new_from_pkey(NULL, X509_get0_pubkey(signer), NULL);
-	unsigned char der[DER_MAX(32)];
-	bool good;
+	unsigned char xy[64];
 
-	must(ctx != NULL);
-	good = digest_check(ctx, bytes, span_of(der, sig_der(sig, 32, der)));
-	EVP_PKEY_CTX_free(ctx);
-	return good ? ERR_OK : bad_signature(why);
+	cert_point(signer, xy);
+	return sig_check_point(bytes, sig, xy, why);
 }

@@ -195,9 +195,10 @@ enum pck_ca chain_pck_ca(const struct chain *);
  */
 enum err jspan_cut(struct span body, const char *member, struct span *value,
     unsigned char sig[64], struct why *) MUST_CHECK;
-/* ECDSA P-256/SHA-256 over exactly those bytes, r || s big-endian. */
-enum err sig_check(struct span bytes, const unsigned char sig[64], X509 *signer,
-    struct why *) MUST_CHECK;
+/* ECDSA P-256/SHA-256 over exactly those bytes, r || s big-endian.  The signer
+ * is of a chain that was read: its key is on P-256. */
+enum err sig_check(struct span bytes, const unsigned char sig[64],
+    const X509 *signer, struct why *) MUST_CHECK;
 /* The same with a key that is x || y; ERR_RANGE: which is no point of P-256. */
 enum err sig_check_point(struct span bytes, const unsigned char sig[64],
     const unsigned char xy[64], struct why *) MUST_CHECK;
